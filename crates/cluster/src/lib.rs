@@ -1,0 +1,1 @@
+//! Exact one-dimensional density clustering (DBSCAN).

@@ -1,0 +1,1 @@
+//! Interesting regions, host dominance and cross-metric correlation.

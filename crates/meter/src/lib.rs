@@ -1,0 +1,1 @@
+//! Packets to flows, with classification of peer-to-peer protocols.

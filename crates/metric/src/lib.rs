@@ -1,0 +1,1 @@
+//! The 44 per-host traffic metrics and the sample table.

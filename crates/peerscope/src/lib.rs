@@ -1,0 +1,1 @@
+//! Finds undesirable behaviour in peer-to-peer traffic from flow records.

@@ -1,0 +1,1 @@
+//! Flow logs to flows and back: canonical CSV, Zeek conn.log.

@@ -1,0 +1,1 @@
+//! Flows to one exact aggregate per host and time slot.

@@ -1,0 +1,1 @@
+//! datatests of peerscope
