@@ -1,0 +1,178 @@
+//! The table of samples.
+
+use std::net::IpAddr;
+
+use ndarray::{Array2, ArrayView2, Axis};
+use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
+use peerscope_slot::HostSlots;
+use rayon::prelude::*;
+
+use crate::MetricSet;
+
+/// Every sample of a trace: one row a host and slot, one column a metric.
+///
+/// Rows are sorted by host address (IPv4 first), then slot.
+#[derive(Clone, Debug)]
+pub struct SampleTable {
+    keys: Vec<SampleKey>,
+    /// NaN where undefined; never handed out as a number.
+    values: Array2<f64>,
+    metrics: Vec<String>,
+    units: Vec<String>,
+    systems: Vec<String>,
+    clustered: Vec<bool>,
+    slot_length: SlotLength,
+}
+
+/// Which sample a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct SampleKey {
+    /// The monitored host.
+    pub host: IpAddr,
+    /// The time slot.
+    pub slot: SlotIndex,
+    /// The system the sample is labelled with.
+    pub system: SystemId,
+    /// Whether the slot is the first or last of the trace, hence partly covered: rates are low.
+    pub edge: bool,
+}
+
+impl SampleTable {
+    /// Evaluates the metrics for every aggregate, on the threads of the current rayon pool.
+    ///
+    /// # Complexity
+    ///
+    /// O(samples x metrics) time and memory (8 bytes a value).
+    pub fn new(host_slots: &HostSlots, family: &Family, metrics: &MetricSet) -> Self {
+        let rows = host_slots.rows();
+        let slot_length = host_slots.slot_length();
+        let edges = host_slots.edge_slots();
+        let is_edge = |slot| edges.is_some_and(|(first, last)| slot == first || slot == last);
+        let keys = rows.iter().map(|row| SampleKey {
+            host: row.host,
+            slot: row.slot,
+            system: row.system,
+            edge: is_edge(row.slot),
+        });
+        let mut values = Array2::from_elem((rows.len(), metrics.len()), f64::NAN);
+        if let Some(cells) = values.as_slice_mut() {
+            cells
+                .par_chunks_mut(metrics.len())
+                .zip(rows)
+                .for_each(|(cells, row)| metrics.evaluate(row, slot_length, cells));
+        }
+        let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());
+        Self {
+            keys: keys.collect(),
+            values,
+            metrics: metrics.names().collect(),
+            units: metrics.units().collect(),
+            systems: family.systems().to_vec(),
+            clustered: ids.map(|id| family.is_clustered(id)).collect(),
+            slot_length,
+        }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is no sample at all.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The samples' keys, in row order.
+    pub fn keys(&self) -> &[SampleKey] {
+        &self.keys
+    }
+
+    /// The metrics' names, in column order.
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// The metrics' units, in column order; empty for plain ratios.
+    pub fn units(&self) -> &[String] {
+        &self.units
+    }
+
+    /// The column of a metric.
+    pub fn metric_index(&self, name: &str) -> Option<usize> {
+        self.metrics.iter().position(|metric| metric == name)
+    }
+
+    /// The systems' names, indexed by [`SystemId`].
+    pub fn systems(&self) -> &[String] {
+        &self.systems
+    }
+
+    /// The name of a system of this table.
+    ///
+    /// # Panics
+    ///
+    /// If the id is of another family with more systems.
+    pub fn system_name(&self, id: SystemId) -> &str {
+        &self.systems[usize::from(id.0)]
+    }
+
+    /// The systems whose samples are clustered; mixed and control-less ones are only counted.
+    pub fn clustered_systems(&self) -> impl Iterator<Item = SystemId> + '_ {
+        let ids = (0..=u8::MAX).map(SystemId).zip(&self.clustered);
+        ids.filter(|(_, clustered)| **clustered).map(|(id, _)| id)
+    }
+
+    /// Number of samples of a system.
+    pub fn count(&self, system: SystemId) -> usize {
+        self.keys.iter().filter(|key| key.system == system).count()
+    }
+
+    /// The length of a slot.
+    pub fn slot_length(&self) -> SlotLength {
+        self.slot_length
+    }
+
+    /// The first instant of a sample's slot.
+    pub fn slot_start(&self, key: &SampleKey) -> Timestamp {
+        self.slot_length.start_of(key.slot)
+    }
+
+    /// One value; `None` if undefined.
+    ///
+    /// # Panics
+    ///
+    /// If `row` or `metric` is out of range.
+    pub fn value(&self, row: usize, metric: usize) -> Option<f64> {
+        let value = self.values[(row, metric)];
+        (!value.is_nan()).then_some(value)
+    }
+
+    /// The defined values of a metric for one system, with their rows, in row order.
+    ///
+    /// # Panics
+    ///
+    /// If `metric` is out of range.
+    pub fn column(
+        &self,
+        system: SystemId,
+        metric: usize,
+    ) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let values = self.values.index_axis(Axis(1), metric);
+        let of_system = self
+            .keys
+            .iter()
+            .enumerate()
+            .filter(move |(_, key)| key.system == system);
+        of_system
+            .map(move |(row, _)| (row, values[row]))
+            .filter(|(_, value)| !value.is_nan())
+    }
+
+    /// The values as a matrix of samples by metrics. NaN marks an undefined value.
+    pub fn matrix(&self) -> ArrayView2<'_, f64> {
+        self.values.view()
+    }
+}

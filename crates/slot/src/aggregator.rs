@@ -1,0 +1,250 @@
+//! The aggregator: batches of flows in, host slots out.
+
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use peerscope_flow::{Flow, SlotIndex, Timestamp, Transport, Zone, is_group_address};
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::distinct::DistinctCounter;
+use crate::open_slot::{OpenSlot, Portion, View};
+use crate::{Aggregation, Amount, Direction, HostSlots, SkippedFlows};
+
+/// Takes flows in batches, in any order, and holds their partial aggregates.
+///
+/// Memory: about 320 bytes a host and slot, 12 bytes a flow started.
+#[derive(Clone, Debug)]
+pub struct Aggregator<'a> {
+    config: &'a Aggregation,
+    open: HashMap<i64, OpenSlot, RandomState>,
+    /// First and last slot of every flow seen.
+    slots: Option<(SlotIndex, SlotIndex)>,
+    flows: u64,
+    skipped: SkippedFlows,
+}
+
+/// Two partial aggregates that were made under different settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("partial aggregates with different settings cannot be merged")]
+#[non_exhaustive]
+pub struct MergeError;
+
+/// Aggregates flows on the threads of the current rayon pool.
+///
+/// # Complexity
+///
+/// O(flows + active slots of all flows) expected time, plus sorting the samples; memory as for
+/// [`Aggregator`].
+pub fn aggregate(flows: &[Flow], config: &Aggregation) -> HostSlots {
+    let share = flows.len().div_ceil(rayon::current_num_threads()).max(1);
+    let parts = flows.par_chunks(share).map(|chunk| {
+        let mut part = Aggregator::new(config);
+        part.add(chunk);
+        part
+    });
+    finish_all(config, parts.collect())
+}
+
+impl<'a> Aggregator<'a> {
+    /// An aggregator that has seen no flows.
+    pub fn new(config: &'a Aggregation) -> Self {
+        Self {
+            config,
+            open: HashMap::default(),
+            slots: None,
+            flows: 0,
+            skipped: SkippedFlows::default(),
+        }
+    }
+
+    /// Adds a batch of flows.
+    pub fn add(&mut self, flows: &[Flow]) {
+        for flow in flows {
+            self.add_flow(flow);
+        }
+    }
+
+    /// Adds the partial aggregates of another part of the trace.
+    ///
+    /// # Errors
+    ///
+    /// If the two were made under different settings.
+    pub fn merge(&mut self, other: Self) -> Result<(), MergeError> {
+        if self.config != other.config {
+            return Err(MergeError);
+        }
+        for (slot, part) in other.open {
+            self.open.entry(slot).or_default().merge(part);
+        }
+        self.flows += other.flows;
+        self.skipped.merge(&other.skipped);
+        self.slots = union(self.slots, other.slots);
+        Ok(())
+    }
+
+    /// Closes every slot. Distinct counting runs on the threads of the current rayon pool.
+    pub fn finish(self) -> HostSlots {
+        finish_all(self.config, vec![self])
+    }
+
+    fn add_flow(&mut self, flow: &Flow) {
+        let config = self.config;
+        self.flows += 1;
+        let length = config.slot_length;
+        let first = length.slot_of(flow.span.start());
+        let last = length.slot_of(flow.span.end());
+        self.slots = union(self.slots, Some((first, last)));
+
+        if !matches!(flow.transport, Transport::Tcp | Transport::Udp) {
+            self.skipped.other_transport += 1;
+            return;
+        }
+        let Some(interest) = config.family.interest(flow) else {
+            self.skipped.not_of_interest += 1;
+            return;
+        };
+        let zones = [flow.src.ip, flow.dst.ip].map(|ip| config.topology.zone(ip));
+        if !zones.contains(&Zone::Monitored) {
+            self.skipped.not_monitored += 1;
+            return;
+        }
+        let to_group = is_group_address(flow.src.ip) || is_group_address(flow.dst.ip);
+        if to_group && !config.keep_group_peers {
+            self.skipped.group_peer += 1;
+            return;
+        }
+        if zones == [Zone::Monitored; 2] && config.ignore_internal {
+            self.skipped.internal += 1;
+            return;
+        }
+        if last.0.abs_diff(first.0) >= config.max_slots_per_flow {
+            self.skipped.too_long += 1;
+            return;
+        }
+        let [src_zone, dst_zone] = zones;
+        let ends = [
+            (
+                Direction::InOut,
+                flow.src.ip,
+                src_zone,
+                flow.dst.ip,
+                dst_zone,
+            ),
+            (
+                Direction::OutIn,
+                flow.dst.ip,
+                dst_zone,
+                flow.src.ip,
+                src_zone,
+            ),
+        ];
+        for (direction, host, zone, peer, peer_zone) in ends {
+            if zone == Zone::Monitored {
+                let view = View {
+                    flow,
+                    host: mapped(config.host_of(host)),
+                    peer: peer.to_canonical(),
+                    peer_in_isp: peer_zone.is_inside_isp(),
+                    direction,
+                    control: interest.control,
+                };
+                self.add_view(&view, first, last);
+            }
+        }
+    }
+
+    fn add_view(&mut self, view: &View<'_>, first: SlotIndex, last: SlotIndex) {
+        for slot in first.0..=last.0 {
+            let portion = if first == last {
+                whole(view.flow)
+            } else {
+                portion(view.flow, self.config, SlotIndex(slot))
+            };
+            let open = self.open.entry(slot).or_default();
+            let row = open.add_active(view, &portion);
+            if slot == first.0 {
+                open.add_started(row, view);
+            }
+        }
+    }
+}
+
+/// Brings the parts of each slot together and closes the slots in parallel.
+fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
+    let mut flows = 0;
+    let mut skipped = SkippedFlows::default();
+    let mut edges = None;
+    let mut by_slot: HashMap<i64, Vec<OpenSlot>, RandomState> = HashMap::default();
+    for part in parts {
+        flows += part.flows;
+        skipped.merge(&part.skipped);
+        edges = union(edges, part.slots);
+        for (slot, open) in part.open {
+            by_slot.entry(slot).or_default().push(open);
+        }
+    }
+    let slots: Vec<(i64, Vec<OpenSlot>)> = by_slot.into_iter().collect();
+    let finish = |counter: &mut DistinctCounter, (slot, parts): (i64, Vec<OpenSlot>)| {
+        let mut parts = parts.into_iter();
+        let mut open = parts.next().unwrap_or_default();
+        parts.for_each(|part| open.merge(part));
+        open.finish(SlotIndex(slot), &config.family, counter)
+            .collect::<Vec<_>>()
+    };
+    let rows = slots
+        .into_par_iter()
+        .map_init(DistinctCounter::default, finish);
+    let mut rows: Vec<_> = rows.flatten_iter().collect();
+    rows.par_sort_unstable_by_key(|row| (row.host, row.slot));
+    HostSlots {
+        rows,
+        slot_length: config.slot_length,
+        flows,
+        of_interest: flows - skipped.total(),
+        skipped,
+        slots: edges,
+    }
+}
+
+fn union(
+    a: Option<(SlotIndex, SlotIndex)>,
+    b: Option<(SlotIndex, SlotIndex)>,
+) -> Option<(SlotIndex, SlotIndex)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (one, other) => one.or(other),
+    }
+}
+
+fn mapped(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+/// All of a flow that lies in one slot.
+fn whole(flow: &Flow) -> Portion {
+    Portion {
+        fwd_bytes: Amount::whole(flow.fwd.bytes),
+        rev_bytes: Amount::whole(flow.rev.bytes),
+        packets: Amount::whole(flow.fwd.packets.saturating_add(flow.rev.packets)),
+    }
+}
+
+/// The part of a flow that overlaps a slot; the flow spans several, so it has a length.
+fn portion(flow: &Flow, config: &Aggregation, slot: SlotIndex) -> Portion {
+    let slot_start = config.slot_length.start_of(slot);
+    let slot_end = slot_start.saturating_add_micros(config.slot_length.as_micros());
+    let from = flow.span.start().max(slot_start);
+    let to: Timestamp = flow.span.end().min(slot_end);
+    let overlap = to.as_micros().abs_diff(from.as_micros());
+    let of = |count| Amount::share(count, overlap, flow.span.micros());
+    Portion {
+        fwd_bytes: of(flow.fwd.bytes),
+        rev_bytes: of(flow.rev.bytes),
+        packets: of(flow.fwd.packets.saturating_add(flow.rev.packets)),
+    }
+}

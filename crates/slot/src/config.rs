@@ -1,0 +1,127 @@
+//! What to aggregate, and how.
+
+use std::net::IpAddr;
+
+use peerscope_flow::{Family, SlotLength, Topology};
+use thiserror::Error;
+
+/// The settings of an aggregation: whose flows, on which network, in which slots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregation {
+    pub(crate) family: Family,
+    pub(crate) topology: Topology,
+    pub(crate) slot_length: SlotLength,
+    pub(crate) keep_group_peers: bool,
+    pub(crate) ignore_internal: bool,
+    pub(crate) ipv6_host_mask: u128,
+    pub(crate) max_slots_per_flow: u64,
+}
+
+/// An IPv6 prefix length that is not in `1..=128`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("IPv6 prefix length {0} is not in 1..=128")]
+#[non_exhaustive]
+pub struct PrefixLengthError(pub u8);
+
+impl Aggregation {
+    /// Default of [`with_max_slots_per_flow`](Self::with_max_slots_per_flow).
+    pub const MAX_SLOTS_PER_FLOW: u64 = 100_000;
+
+    /// Aggregates a family's flows on a network in slots of 300 s.
+    pub fn new(family: Family, topology: Topology) -> Self {
+        Self {
+            family,
+            topology,
+            slot_length: SlotLength::PAPER,
+            keep_group_peers: false,
+            ignore_internal: false,
+            ipv6_host_mask: u128::MAX,
+            max_slots_per_flow: Self::MAX_SLOTS_PER_FLOW,
+        }
+    }
+
+    /// Sets the slot length.
+    #[must_use]
+    pub fn with_slot_length(mut self, slot_length: SlotLength) -> Self {
+        self.slot_length = slot_length;
+        self
+    }
+
+    /// Keeps flows with multicast and broadcast peers, which are skipped and counted otherwise.
+    #[must_use]
+    pub fn with_group_peers(mut self) -> Self {
+        self.keep_group_peers = true;
+        self
+    }
+
+    /// Skips and counts flows between two monitored hosts, which belong to both otherwise.
+    #[must_use]
+    pub fn without_internal_flows(mut self) -> Self {
+        self.ignore_internal = true;
+        self
+    }
+
+    /// Groups monitored IPv6 hosts by prefix, for example 64 for one customer a /64.
+    ///
+    /// # Errors
+    ///
+    /// If the length is not in `1..=128`.
+    pub fn with_ipv6_hosts_by_prefix(mut self, length: u8) -> Result<Self, PrefixLengthError> {
+        if !(1..=128).contains(&length) {
+            return Err(PrefixLengthError(length));
+        }
+        self.ipv6_host_mask = u128::MAX << (128 - u32::from(length));
+        Ok(self)
+    }
+
+    /// Skips and counts flows that would be active in more slots than this. The default of
+    /// [`MAX_SLOTS_PER_FLOW`](Self::MAX_SLOTS_PER_FLOW) is 347 days in slots of 300 s; it bounds
+    /// what one record with an absurd end time can cost.
+    #[must_use]
+    pub fn with_max_slots_per_flow(mut self, slots: u64) -> Self {
+        self.max_slots_per_flow = slots;
+        self
+    }
+
+    /// The family whose flows are aggregated.
+    pub fn family(&self) -> &Family {
+        &self.family
+    }
+
+    /// The network.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The length of a slot.
+    pub fn slot_length(&self) -> SlotLength {
+        self.slot_length
+    }
+
+    /// The host that an address belongs to: itself, or its prefix for grouped IPv6 hosts.
+    pub fn host_of(&self, ip: IpAddr) -> IpAddr {
+        match ip.to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & self.ipv6_host_mask).into()),
+            v4 @ IpAddr::V4(_) => v4,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_grouped_by_prefix_in_ipv6_only() {
+        let plain = Aggregation::new(Family::any(), Topology::everything_monitored());
+        let grouped = plain.clone().with_ipv6_hosts_by_prefix(64).unwrap();
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!(plain.host_of(ip("2001:db8::1:2")), ip("2001:db8::1:2"));
+        assert_eq!(grouped.host_of(ip("2001:db8::1:2")), ip("2001:db8::"));
+        assert_eq!(grouped.host_of(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+        assert_eq!(
+            plain.with_ipv6_hosts_by_prefix(0),
+            Err(PrefixLengthError(0))
+        );
+    }
+}
