@@ -148,16 +148,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn names_are_unique_and_round_trip_and_each_is_documented() {
-        let docs = include_str!("../../../docs/metrics.md");
+    fn names_are_unique_and_round_trip() {
         let mut names = BTreeSet::new();
         for metric in Metric::ALL {
             let name = metric.to_string();
             assert_eq!(name.parse(), Ok(metric));
-            assert!(
-                docs.contains(&format!("`{name}`")),
-                "{name} is not in docs/metrics.md"
-            );
             assert!(names.insert(name));
         }
     }

@@ -1,1 +1,57 @@
-//! Finds undesirable behaviour in peer-to-peer traffic from flow records.
+//! Finds undesirable behaviour in peer-to-peer traffic from flow records alone.
+//!
+//! ```text
+//! packets --meter--> flows --slot--> host slots --metric--> samples --cluster--> clusters
+//! logs ----read---->                                                                |
+//!                                heavy hosts, metric groups <--correlate-- interesting samples
+//! ```
+//!
+//! This crate composes the others and holds no algorithm of its own. A [`Pipeline`] is the whole
+//! way with its settings; a [`Session`] takes flows or files and ends in an [`Analysis`], which
+//! serialises to JSON. Each step is a crate that can be used alone: [`flow`], [`read`], [`meter`],
+//! [`slot`], [`metric`], [`cluster`], [`correlate`].
+//!
+//! ```
+//! use peerscope::prelude::*;
+//!
+//! let topology = Topology::new(["10.0.0.0/24".parse()?], []);
+//! let flows: Vec<Flow> = (0..200)
+//!     .map(|i| Flow {
+//!         app: Some(Application::Kad),
+//!         ..Flow::new(
+//!             Transport::Udp,
+//!             Endpoint::new("10.0.0.1".parse().unwrap(), 4672),
+//!             Endpoint::new("192.0.2.7".parse().unwrap(), if i % 10 == 0 { 53 } else { 4672 }),
+//!             Span::at(Timestamp::from_secs(i * 300)),
+//!         )
+//!     })
+//!     .collect();
+//!
+//! let pipeline = Pipeline::new(Family::emule(), topology);
+//! let mut session = pipeline.session();
+//! session.add(&flows);
+//! let analysis = session.finish()?;
+//! let kad = analysis.correlation.system("kad").unwrap();
+//! let interesting = kad.metric("inout-1024-dest-ports-UDP").and_then(|m| m.interesting());
+//! assert_eq!(interesting.map(|samples| samples.count), Some(20));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Feature `parquet` reads and writes canonical Parquet files.
+
+pub use peerscope_cluster as cluster;
+pub use peerscope_correlate as correlate;
+pub use peerscope_flow as flow;
+pub use peerscope_meter as meter;
+pub use peerscope_metric as metric;
+pub use peerscope_read as read;
+pub use peerscope_slot as slot;
+
+mod analysis;
+mod input;
+mod pipeline;
+pub mod prelude;
+
+pub use analysis::{Analysis, InputSummary, SampleSummary};
+pub use input::{CaptureReport, FlowFiles, InputError, InputReport, SourceReport};
+pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

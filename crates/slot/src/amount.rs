@@ -2,82 +2,100 @@
 
 use std::ops::AddAssign;
 
-/// A non-negative sum in 64.64 fixed point: bytes or packets, of which a flow that spans slots
+/// A non-negative sum in 64.128 fixed point: bytes or packets, of which a flow that spans slots
 /// contributes a fraction.
 ///
-/// Addition is exact and so does not depend on order; it saturates at 2^64.
+/// Addition is exact and so does not depend on order; it saturates just below 2^64. The long
+/// fraction keeps quotients of two tiny shares (a microsecond of a flow of days) within 1e-9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(into = "f64", from = "f64"))]
-pub struct Amount(u128);
-
-const FRACTION_BITS: u32 = 64;
+pub struct Amount {
+    whole: u64,
+    /// The fraction's first and last 64 bits.
+    high: u64,
+    low: u64,
+}
 
 impl Amount {
     /// Nothing.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self::whole(0);
+    const MAX: Self = Self {
+        whole: u64::MAX,
+        high: u64::MAX,
+        low: u64::MAX,
+    };
 
     /// A whole count.
     pub const fn whole(count: u64) -> Self {
-        Self((count as u128) << FRACTION_BITS)
+        Self {
+            whole: count,
+            high: 0,
+            low: 0,
+        }
     }
 
-    /// `count * part / total`, rounded down to 2^-64; never 0 if `count` and `part` are not.
+    /// `count * part / total`, rounded down to 2^-128; never 0 if `count` and `part` are not.
     ///
     /// # Panics
     ///
-    /// If `total` is 0.
+    /// If `total` is 0 or less than `part`.
     pub fn share(count: u64, part: u64, total: u64) -> Self {
-        let total = u128::from(total);
-        let product = u128::from(count) * u128::from(part);
-        let fraction = ((product % total) << FRACTION_BITS) / total;
-        Self(((product / total) << FRACTION_BITS) | fraction)
+        assert!(part <= total, "part {part} is more than the total {total}");
+        // Long division, 64 bits of the quotient at a time: every remainder is below `total`.
+        let digit = |dividend: u128| {
+            let total = u128::from(total);
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the quotient is below 2^64"
+            )]
+            ((dividend / total) as u64, (dividend % total) << 64)
+        };
+        let (whole, rest) = digit(u128::from(count) * u128::from(part));
+        let (high, rest) = digit(rest);
+        let (low, _) = digit(rest);
+        Self { whole, high, low }
     }
 
     /// Whether the exact sum is zero.
     pub const fn is_zero(self) -> bool {
-        self.0 == 0
+        self.whole == 0 && self.high == 0 && self.low == 0
     }
 
-    /// The nearest floating-point number.
+    /// The nearest floating-point number, to within an ulp.
     pub fn to_f64(self) -> f64 {
-        self.0 as f64 / (1_u128 << FRACTION_BITS) as f64
+        let unit = 1.0 / (1_u128 << 64) as f64;
+        self.whole as f64 + (self.high as f64 + self.low as f64 * unit) * unit
     }
 
     /// `(self - other) / (self + other)`, in `[-1, 1]`; `None` if both are zero.
     pub fn contrast(self, other: Self) -> Option<f64> {
-        let difference = self.0.abs_diff(other.0) as f64;
-        let sum = self.0 as f64 + other.0 as f64;
+        let sum = self.to_f64() + other.to_f64();
         let ratio = if self >= other {
-            difference
+            self.minus(other).to_f64() / sum
         } else {
-            -difference
-        } / sum;
+            -other.minus(self).to_f64() / sum
+        };
         (sum > 0.0).then_some(ratio)
+    }
+
+    /// The exact difference to a smaller amount.
+    fn minus(self, smaller: Self) -> Self {
+        let (low, borrow) = self.low.overflowing_sub(smaller.low);
+        let (high, first) = self.high.overflowing_sub(smaller.high);
+        let (high, second) = high.overflowing_sub(u64::from(borrow));
+        let whole = self.whole - smaller.whole - u64::from(first) - u64::from(second);
+        Self { whole, high, low }
     }
 }
 
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
-        self.0 = self.0.saturating_add(other.0);
-    }
-}
-
-impl From<Amount> for f64 {
-    fn from(amount: Amount) -> Self {
-        amount.to_f64()
-    }
-}
-
-impl From<f64> for Amount {
-    /// The nearest amount; negative numbers and NaN become zero.
-    fn from(value: f64) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturates"
-        )]
-        Self((value * (1_u128 << FRACTION_BITS) as f64) as u128)
+        let (low, carry) = self.low.overflowing_add(other.low);
+        let (high, first) = self.high.overflowing_add(other.high);
+        let (high, second) = high.overflowing_add(u64::from(carry));
+        let whole = self.whole.checked_add(other.whole);
+        let whole = whole.and_then(|whole| whole.checked_add(u64::from(first) + u64::from(second)));
+        *self = whole.map_or(Self::MAX, |whole| Self { whole, high, low });
     }
 }
 
@@ -93,7 +111,11 @@ mod tests {
             for part in parts {
                 sum += Amount::share(count, part, total);
             }
-            assert!(Amount::whole(count).0 - sum.0 <= parts.len() as u128);
+            let lost = Amount::whole(count).minus(sum);
+            assert!(
+                (lost.whole, lost.high) == (0, 0) && lost.low <= 3,
+                "{lost:?}"
+            );
         }
     }
 
@@ -101,6 +123,27 @@ mod tests {
     fn the_smallest_share_is_not_zero() {
         assert!(!Amount::share(1, 1, u64::MAX).is_zero());
         assert_eq!(Amount::share(5, 7, 7), Amount::whole(5));
+    }
+
+    #[test]
+    fn sums_saturate_instead_of_wrapping() {
+        let mut sum = Amount::whole(u64::MAX);
+        sum += Amount::share(1, 1, 2);
+        assert_eq!((sum.whole, sum.high), (u64::MAX, 1 << 63));
+        sum += Amount::share(1, 1, 2);
+        assert_eq!(sum, Amount::MAX);
+        sum += Amount::whole(1);
+        assert_eq!(sum, Amount::MAX);
+    }
+
+    #[test]
+    fn quotients_of_tiny_shares_are_precise() {
+        let total = 6 * 86_400_000_000;
+        let (bytes, packets) = (
+            Amount::share(395_542_565, 1, total),
+            Amount::share(1, 1, total),
+        );
+        assert!((bytes.to_f64() / packets.to_f64() - 395_542_565.0).abs() < 1e-6);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use peerscope_flow::{Family, SlotLength, Topology};
+use peerscope_flow::{Family, IpNet, SlotLength, Timestamp, Topology};
 use thiserror::Error;
 
 /// The settings of an aggregation: whose flows, on which network, in which slots.
@@ -15,6 +15,9 @@ pub struct Aggregation {
     pub(crate) ignore_internal: bool,
     pub(crate) ipv6_host_mask: u128,
     pub(crate) max_slots_per_flow: u64,
+    pub(crate) hosts: Option<Vec<IpNet>>,
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
 }
 
 /// An IPv6 prefix length that is not in `1..=128`.
@@ -37,6 +40,9 @@ impl Aggregation {
             ignore_internal: false,
             ipv6_host_mask: u128::MAX,
             max_slots_per_flow: Self::MAX_SLOTS_PER_FLOW,
+            hosts: None,
+            from: Timestamp::MIN,
+            to: Timestamp::MAX,
         }
     }
 
@@ -83,6 +89,28 @@ impl Aggregation {
         self
     }
 
+    /// Makes samples of the monitored hosts in these prefixes only; flows of none of them are
+    /// skipped and counted.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: impl IntoIterator<Item = IpNet>) -> Self {
+        self.hosts = Some(hosts.into_iter().collect());
+        self
+    }
+
+    /// Skips and counts flows that start before `from`.
+    #[must_use]
+    pub fn with_from(mut self, from: Timestamp) -> Self {
+        self.from = from;
+        self
+    }
+
+    /// Skips and counts flows that start at `to` or later.
+    #[must_use]
+    pub fn with_to(mut self, to: Timestamp) -> Self {
+        self.to = to;
+        self
+    }
+
     /// The family whose flows are aggregated.
     pub fn family(&self) -> &Family {
         &self.family
@@ -104,6 +132,18 @@ impl Aggregation {
             IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & self.ipv6_host_mask).into()),
             v4 @ IpAddr::V4(_) => v4,
         }
+    }
+}
+
+impl Aggregation {
+    pub(crate) fn selects(&self, host: IpAddr) -> bool {
+        self.hosts
+            .as_ref()
+            .is_none_or(|nets| nets.iter().any(|net| net.contains(&host)))
+    }
+
+    pub(crate) fn covers(&self, start: Timestamp) -> bool {
+        self.from <= start && (start < self.to || self.to == Timestamp::MAX)
     }
 }
 

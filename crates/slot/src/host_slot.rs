@@ -210,12 +210,16 @@ impl HostSlots {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct SkippedFlows {
+    /// Started outside the time range asked for.
+    pub outside_time: u64,
     /// Neither TCP nor UDP.
     pub other_transport: u64,
     /// Not of the family.
     pub not_of_interest: u64,
     /// No monitored host at either end.
     pub not_monitored: u64,
+    /// No monitored host at either end that was asked for.
+    pub not_selected: u64,
     /// A multicast or broadcast end.
     pub group_peer: u64,
     /// Both ends monitored, where such flows are ignored.
@@ -226,11 +230,13 @@ pub struct SkippedFlows {
 
 impl SkippedFlows {
     /// Every reason with its count, in a fixed order.
-    pub fn by_reason(&self) -> [(&'static str, u64); 6] {
+    pub fn by_reason(&self) -> [(&'static str, u64); 8] {
         [
+            ("outside-time", self.outside_time),
             ("other-transport", self.other_transport),
             ("not-of-interest", self.not_of_interest),
             ("not-monitored", self.not_monitored),
+            ("not-selected", self.not_selected),
             ("group-peer", self.group_peer),
             ("internal", self.internal),
             ("too-long", self.too_long),
@@ -243,9 +249,11 @@ impl SkippedFlows {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
+        self.outside_time += other.outside_time;
         self.other_transport += other.other_transport;
         self.not_of_interest += other.not_of_interest;
         self.not_monitored += other.not_monitored;
+        self.not_selected += other.not_selected;
         self.group_peer += other.group_peer;
         self.internal += other.internal;
         self.too_long += other.too_long;

@@ -38,7 +38,7 @@ mod distinct;
 mod host_slot;
 mod open_slot;
 
-pub use aggregator::{Aggregator, MergeError, aggregate};
+pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
 pub use amount::Amount;
 pub use config::{Aggregation, PrefixLengthError};
 pub use host_slot::{Direction, DirectionSlot, HostSlot, HostSlots, SkippedFlows, TransportSlot};

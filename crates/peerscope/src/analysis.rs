@@ -1,0 +1,100 @@
+//! What an analysis found.
+
+use std::collections::BTreeMap;
+
+use peerscope_correlate::Correlation;
+use peerscope_flow::SystemId;
+use peerscope_metric::SampleTable;
+use peerscope_slot::HostSlots;
+use serde::Serialize;
+
+use crate::InputReport;
+
+/// The result of a [`Session`](crate::Session). Serialises to JSON, the sample table left out:
+/// that has a file format of its own ([`SampleTable::write_csv`]).
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Analysis {
+    /// The family analysed.
+    pub family: String,
+    /// The length of a slot, seconds.
+    pub slot_seconds: f64,
+    /// What was read and what of it was of interest.
+    pub input: InputSummary,
+    /// How many samples there are.
+    pub samples: SampleSummary,
+    /// Clusters, interesting samples and what correlates.
+    #[serde(flatten)]
+    pub correlation: Correlation,
+    /// The samples themselves.
+    #[serde(skip)]
+    pub table: SampleTable,
+}
+
+/// What was read and what of it was of interest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct InputSummary {
+    /// Flows read.
+    pub flows: u64,
+    /// Flows that entered samples.
+    pub of_interest: u64,
+    /// Flows that did not, by reason; reasons that did not occur are left out.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Records of logs that could not be read, by the kind of fault.
+    pub records_skipped: BTreeMap<String, u64>,
+    /// The account of every source.
+    #[serde(flatten)]
+    pub report: InputReport,
+}
+
+/// Numbers of samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SampleSummary {
+    /// All samples.
+    pub total: usize,
+    /// Samples in the first and last slot of the trace, which are partly covered.
+    pub edge: usize,
+    /// Monitored hosts with a sample.
+    pub hosts: usize,
+    /// Samples of each system.
+    pub by_system: BTreeMap<String, usize>,
+}
+
+impl InputSummary {
+    pub(crate) fn new(host_slots: &HostSlots, report: InputReport) -> Self {
+        let skipped = host_slots.skipped().by_reason().into_iter();
+        let mut records_skipped = BTreeMap::new();
+        for source in &report.sources {
+            if let crate::SourceReport::Log(log) = source {
+                for (kind, count) in &log.skipped {
+                    *records_skipped.entry(kind.to_string()).or_default() += count;
+                }
+            }
+        }
+        Self {
+            flows: host_slots.flows(),
+            of_interest: host_slots.of_interest(),
+            skipped: skipped.filter(|(_, count)| *count > 0).collect(),
+            records_skipped,
+            report,
+        }
+    }
+}
+
+impl SampleSummary {
+    pub(crate) fn new(table: &SampleTable) -> Self {
+        let systems = table.systems().iter().zip((0..).map(SystemId));
+        let keys = table.keys();
+        Self {
+            total: table.len(),
+            edge: keys.iter().filter(|key| key.edge).count(),
+            // Rows of one host are neighbours.
+            hosts: keys.chunk_by(|a, b| a.host == b.host).count(),
+            by_system: systems
+                .map(|(name, id)| (name.clone(), table.count(id)))
+                .collect(),
+        }
+    }
+}

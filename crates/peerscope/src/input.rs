@@ -1,0 +1,185 @@
+//! Files of any kind to flows: logs through `read`, captures through `meter`.
+
+use std::path::Path;
+
+use peerscope_flow::{Flow, Volume};
+use peerscope_meter::{Capture, CaptureError, Meter, MeterConfig, MeterReport};
+use peerscope_read::{Format, ReadError, ReadOptions, ReadReport, Source};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Reads files one after the other into flows, and keeps an account of each.
+///
+/// Captures share one meter, so a flow that goes on in the next file stays one flow; give them in
+/// order of time.
+#[derive(Debug)]
+pub struct FlowFiles {
+    read: ReadOptions,
+    meter_config: MeterConfig,
+    meter: Option<Meter>,
+    sources: Vec<SourceReport>,
+}
+
+/// The account of everything read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InputReport {
+    /// Each source, in the order read.
+    pub sources: Vec<SourceReport>,
+    /// What the meter saw, if a source was a capture.
+    pub meter: Option<MeterReport>,
+}
+
+impl InputReport {
+    /// Why sources ended before their end, if any did.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().filter_map(|source| match source {
+            SourceReport::Log(report) => report.ended_by.as_deref(),
+            SourceReport::Capture(report) => report.ended_by.as_deref(),
+        })
+    }
+}
+
+/// The account of one source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SourceReport {
+    /// A file of flow records.
+    Log(ReadReport),
+    /// A file of packets.
+    Capture(CaptureReport),
+}
+
+/// The account of one capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CaptureReport {
+    /// The name of the source, usually a path.
+    pub name: String,
+    /// Size in bytes as stored; `None` for a stream.
+    pub size: Option<u64>,
+    /// Packets, and their frame bytes on the wire.
+    pub offered: Volume,
+    /// The error that ended the capture before its end, if one did.
+    pub ended_by: Option<String>,
+}
+
+/// Why a file gave no flows at all.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// It cannot be opened or its format is not known.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It is no valid capture.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+}
+
+/// Flows handed on at a time.
+const BATCH: usize = 1 << 16;
+/// Packets metered between two looks for flows that have ended.
+const PACKETS: u64 = 1 << 12;
+
+impl FlowFiles {
+    /// Reads logs and captures with these options.
+    pub fn new(read: ReadOptions, meter: MeterConfig) -> Self {
+        Self {
+            read,
+            meter_config: meter,
+            meter: None,
+            sources: Vec::new(),
+        }
+    }
+
+    /// Reads a file of any known format and hands its flows to `sink` in batches.
+    ///
+    /// A fault inside the file ends it; what was read before is handed on, and the fault stands in
+    /// the report. Flows of a capture that are still live come with the next file or with
+    /// [`finish`](Self::finish).
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or its format is not known.
+    pub fn read(
+        &mut self,
+        path: impl AsRef<Path>,
+        mut sink: impl FnMut(&[Flow]),
+    ) -> Result<&SourceReport, InputError> {
+        let source = Source::open(path, &self.read)?;
+        let report = if source.format() == Format::Pcap {
+            SourceReport::Capture(self.meter_capture(source, &mut sink)?)
+        } else {
+            SourceReport::Log(read_log(source, &mut sink)?)
+        };
+        self.sources.push(report);
+        Ok(&self.sources[self.sources.len() - 1])
+    }
+
+    /// Hands on the flows that were live in the last capture and closes the account.
+    pub fn finish(self, mut sink: impl FnMut(&[Flow])) -> InputReport {
+        let meter = self.meter.map(|meter| {
+            let (flows, report) = meter.finish();
+            sink(&flows);
+            report
+        });
+        InputReport {
+            sources: self.sources,
+            meter,
+        }
+    }
+
+    fn meter_capture(
+        &mut self,
+        source: Source,
+        sink: &mut impl FnMut(&[Flow]),
+    ) -> Result<CaptureReport, InputError> {
+        let (name, size) = (source.name().to_owned(), source.size());
+        let mut capture = Capture::from_reader(name.clone(), source.into_input())?;
+        let meter = self
+            .meter
+            .get_or_insert_with(|| Meter::new(self.meter_config.clone()));
+        let before = meter.report().offered;
+        let mut ended = Vec::new();
+        let ended_by = loop {
+            match capture.next_packet() {
+                Ok(Some(packet)) => meter.push(&packet),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+            if meter.report().offered.packets.is_multiple_of(PACKETS) {
+                ended.extend(meter.drain());
+                if ended.len() >= BATCH {
+                    sink(&ended);
+                    ended.clear();
+                }
+            }
+        };
+        ended.extend(meter.drain());
+        sink(&ended);
+        let after = meter.report().offered;
+        let offered = Volume::new(after.packets - before.packets, after.bytes - before.bytes);
+        Ok(CaptureReport {
+            name,
+            size,
+            offered,
+            ended_by,
+        })
+    }
+}
+
+fn read_log(source: Source, sink: &mut impl FnMut(&[Flow])) -> Result<ReadReport, ReadError> {
+    let mut reader = source.into_flows()?;
+    let mut batch = Vec::with_capacity(BATCH);
+    // An error that ends the source stands in its report.
+    for flow in reader.by_ref().flatten() {
+        batch.push(flow);
+        if batch.len() == BATCH {
+            sink(&batch);
+            batch.clear();
+        }
+    }
+    sink(&batch);
+    Ok(reader.into_report())
+}

@@ -1,0 +1,251 @@
+//! The whole way from flows to an analysis.
+
+use std::path::Path;
+
+use peerscope_correlate::{CorrelateConfig, CorrelateError, Rules, RulesError, correlate};
+use peerscope_flow::{Family, Flow, SlotLength, Topology};
+use peerscope_meter::MeterConfig;
+use peerscope_metric::{MetricSet, SampleTable};
+use peerscope_read::ReadOptions;
+use peerscope_slot::{Aggregation, ParallelAggregator};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::analysis::{InputSummary, SampleSummary};
+use crate::{Analysis, FlowFiles, InputError, InputReport, SourceReport};
+
+/// The settings of every step. Whatever is not set has the paper's value.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    aggregation: Aggregation,
+    metrics: MetricSet,
+    rules: Rules,
+    correlate: CorrelateConfig,
+    read: ReadOptions,
+    meter: MeterConfig,
+}
+
+/// Settings as they stand in a TOML file; see [`Pipeline::from_toml`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// A built-in family by name, or the definition of one.
+    pub family: FamilySetting,
+    /// The network; without one every address is monitored.
+    pub topology: Option<Topology>,
+    /// The length of a slot, seconds.
+    #[serde(default)]
+    pub slot: SlotLength,
+    /// Clustering, dominance, coincidence and heavy hosts.
+    #[serde(default)]
+    pub correlate: CorrelateConfig,
+    /// Rules beside the built-in ones; they replace those with the same key.
+    #[serde(flatten)]
+    pub rules: Option<Rules>,
+}
+
+/// How a settings file names a family.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum FamilySetting {
+    /// The name of a built-in family.
+    Name(String),
+    /// A family of the user's own.
+    Definition(Family),
+}
+
+/// Why a pipeline cannot be set up or run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The settings are not valid TOML or hold something unknown.
+    #[error("settings: {0}")]
+    Settings(#[from] Box<toml::de::Error>),
+    /// No built-in family has the name.
+    #[error("{0:?} is not one of the families emule, bittorrent, dcpp, any")]
+    UnknownFamily(String),
+    /// A rule speaks of no metric of the pipeline.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The samples cannot be clustered as asked.
+    #[error(transparent)]
+    Correlate(#[from] CorrelateError),
+}
+
+impl Pipeline {
+    /// The paper's way for a family on a network: slots of 300 s, 44 metrics, built-in rules.
+    pub fn new(family: Family, topology: Topology) -> Self {
+        Self {
+            aggregation: Aggregation::new(family, topology),
+            metrics: MetricSet::paper(),
+            rules: Rules::built_in(),
+            correlate: CorrelateConfig::default(),
+            read: ReadOptions::new().with_policy(peerscope_read::Policy::Skip),
+            meter: MeterConfig::new(),
+        }
+    }
+
+    /// A pipeline from a TOML file.
+    ///
+    /// ```
+    /// let pipeline = peerscope::Pipeline::from_toml(r#"
+    ///     family = "bittorrent"                  # or a table, see Family
+    ///     slot = 60                              # seconds
+    ///     topology = { monitored = ["10.0.0.0/16"], provider = ["10.0.0.0/8"] }
+    ///
+    ///     [correlate.heavy]
+    ///     min_metrics = 3
+    ///
+    ///     [[rule]]
+    ///     name = "uploads"
+    ///     metric = "bps-sent-TCP"
+    ///     sides = ["high"]
+    ///     explanation = "Sends much more than others"
+    /// "#)?;
+    /// assert_eq!(pipeline.aggregation().slot_length().as_secs(), 60.0);
+    /// # Ok::<(), peerscope::PipelineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// With line and column if the text is not valid TOML or holds an unknown or bad setting; if no
+    /// built-in family has the name; if a rule speaks of no metric of the catalogue.
+    pub fn from_toml(text: &str) -> Result<Self, PipelineError> {
+        let settings: Settings = toml::from_str(text).map_err(Box::new)?;
+        let family = match settings.family {
+            FamilySetting::Definition(family) => family,
+            FamilySetting::Name(name) => built_in(&name)?,
+        };
+        let topology = settings
+            .topology
+            .unwrap_or_else(Topology::everything_monitored);
+        let mut pipeline = Self::new(family, topology);
+        pipeline.aggregation = pipeline.aggregation.with_slot_length(settings.slot);
+        pipeline.correlate = settings.correlate;
+        if let Some(rules) = settings.rules {
+            rules.check(&pipeline.metrics.names().collect::<Vec<_>>())?;
+            pipeline.rules = pipeline.rules.extended(rules);
+        }
+        Ok(pipeline)
+    }
+
+    /// Replaces how flows are aggregated: family, network, slots, hosts and time range.
+    #[must_use]
+    pub fn with_aggregation(mut self, aggregation: Aggregation) -> Self {
+        self.aggregation = aggregation;
+        self
+    }
+
+    /// Replaces the metrics.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: MetricSet) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Replaces the rules of interpretation.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Replaces the settings of clustering and correlation.
+    #[must_use]
+    pub fn with_correlate(mut self, correlate: CorrelateConfig) -> Self {
+        self.correlate = correlate;
+        self
+    }
+
+    /// Replaces how logs are read.
+    #[must_use]
+    pub fn with_read(mut self, read: ReadOptions) -> Self {
+        self.read = read;
+        self
+    }
+
+    /// Replaces how packets are metered.
+    #[must_use]
+    pub fn with_meter(mut self, meter: MeterConfig) -> Self {
+        self.meter = meter;
+        self
+    }
+
+    /// How flows are aggregated.
+    pub fn aggregation(&self) -> &Aggregation {
+        &self.aggregation
+    }
+
+    /// The rules of interpretation.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Starts an analysis on the threads of the current rayon pool.
+    pub fn session(&self) -> Session<'_> {
+        Session {
+            pipeline: self,
+            files: FlowFiles::new(self.read.clone(), self.meter.clone()),
+            aggregator: ParallelAggregator::new(&self.aggregation),
+        }
+    }
+}
+
+fn built_in(name: &str) -> Result<Family, PipelineError> {
+    let mut families = Family::built_in().into_iter();
+    let family = families.find(|family| family.name() == name);
+    family.ok_or_else(|| PipelineError::UnknownFamily(name.to_owned()))
+}
+
+/// An analysis under way: takes flows and files, in any order and number.
+#[derive(Debug)]
+pub struct Session<'a> {
+    pipeline: &'a Pipeline,
+    files: FlowFiles,
+    aggregator: ParallelAggregator<'a>,
+}
+
+impl Session<'_> {
+    /// Adds flows.
+    pub fn add(&mut self, flows: &[Flow]) {
+        self.aggregator.add(flows);
+    }
+
+    /// Adds the flows of a file of any known format.
+    ///
+    /// A fault inside the file ends it; what was read before is kept, and the fault stands in the
+    /// report returned and in the analysis.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or its format is not known.
+    pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<&SourceReport, InputError> {
+        let aggregator = &mut self.aggregator;
+        self.files.read(path, |flows| aggregator.add(flows))
+    }
+
+    /// Makes samples, clusters them and correlates what is interesting.
+    ///
+    /// # Errors
+    ///
+    /// If the samples cannot be clustered on the scale asked for.
+    pub fn finish(mut self) -> Result<Analysis, PipelineError> {
+        let aggregator = &mut self.aggregator;
+        let report: InputReport = self.files.finish(|flows| aggregator.add(flows));
+        let pipeline = self.pipeline;
+        let family = pipeline.aggregation.family();
+        let host_slots = self.aggregator.finish();
+        let table = SampleTable::new(&host_slots, family, &pipeline.metrics);
+        let correlation = correlate(&table, family.name(), &pipeline.rules, &pipeline.correlate)?;
+        Ok(Analysis {
+            family: family.name().to_owned(),
+            slot_seconds: host_slots.slot_length().as_secs(),
+            input: InputSummary::new(&host_slots, report),
+            samples: SampleSummary::new(&table),
+            correlation,
+            table,
+        })
+    }
+}
