@@ -117,7 +117,9 @@ def text(version_number):
 
 def id_ranges(found, numbers):
     """The ranges over positions in the sorted list `numbers`, empty ones left out."""
-    pairs = [(bisect.bisect_left(numbers, a), bisect.bisect_right(numbers, b) - 1) for a, b in found]
+    pairs = [
+        (bisect.bisect_left(numbers, a), bisect.bisect_right(numbers, b) - 1) for a, b in found
+    ]
     return [(a, b) for a, b in pairs if a <= b]
 
 

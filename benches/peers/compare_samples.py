@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compares two samples files cell by cell; exit code 1 if they differ.
 
-Numbers are equal if they differ by at most 1e-9, or by at most 1e-9 of the larger one. An empty cell equals only an empty cell.
+Numbers are equal if they differ by at most 1e-9, or by at most 1e-9 of the larger one. An empty
+cell equals only an empty cell.
 """
 
 import argparse
@@ -45,7 +46,9 @@ def unequal(line, header, x, y, args):
         return [f"line {line}: {len(x)} and {len(y)} cells"]
     if line == 1:
         names = itertools.zip_longest(x, y)
-        return [f"header, column {i}: {p!r} and {q!r}" for i, (p, q) in enumerate(names, 1) if p != q]
+        return [
+            f"header, column {i}: {p!r} and {q!r}" for i, (p, q) in enumerate(names, 1) if p != q
+        ]
     if x[:2] != y[:2]:
         return [f"line {line}: host and slot {x[:2]} and {y[:2]}"]
     where = f"line {line} ({', '.join(x[:3])})"

@@ -28,12 +28,40 @@ TOPOLOGY = {
 }
 MONITORED = ["10.10.0.1", "10.10.255.255", "198.51.100.7", "fd00:10::1", "fd00:10::ffff"]
 OTHERS = [
-    "10.10.5.0", "10.10.5.255", "10.9.255.255", "10.11.0.0", "10.0.0.0", "11.0.0.0", "9.255.255.255",
-    "198.51.100.6", "203.0.113.9", "fd00:11::1", "fd01::1", "2001:db8::9",
+    "10.10.5.0",
+    "10.10.5.255",
+    "10.9.255.255",
+    "10.11.0.0",
+    "10.0.0.0",
+    "11.0.0.0",
+    "9.255.255.255",
+    "198.51.100.6",
+    "203.0.113.9",
+    "fd00:11::1",
+    "fd01::1",
+    "2001:db8::9",
 ]
 MAPPED = ["::ffff:10.10.0.1", "::ffff:203.0.113.9", "::ffff:a0a:500"]
 GROUPS = ["224.0.0.1", "239.255.255.255", "255.255.255.255", "ff02::fb"]
-PORTS = [0, 53, 80, 411, 412, 413, 1023, 1024, 1025, 4661, 4662, 4663, 6880, 6881, 6889, 6890, 65535]
+PORTS = [
+    0,
+    53,
+    80,
+    411,
+    412,
+    413,
+    1023,
+    1024,
+    1025,
+    4661,
+    4662,
+    4663,
+    6880,
+    6881,
+    6889,
+    6890,
+    65535,
+]
 APPS = ["emule", "kad", "kadu", "bittorrent", "dcpp", "http", "gnutella", ""]
 
 
@@ -71,7 +99,9 @@ def check(seed, folder):
                 print(*differences[:5], sep="\n")
                 kept = pathlib.Path(tempfile.mkdtemp())
                 (kept / "flows.csv").write_text(path.read_text())
-                sys.exit(f"seed {seed}, {family}, slot {slot}: {name} {variant} differs, input in {kept}")
+                sys.exit(
+                    f"seed {seed}, {family}, slot {slot}: {name} {variant} differs, input in {kept}"
+                )
 
 
 def run_reference(path, topology, family, slot, out):
@@ -87,7 +117,7 @@ def run_polars(path, topology, family, slot, variant, out):
     job = peer.from_strings
     if variant == "u32":
         job = peer.from_u32
-        frame = frame.with_columns(peer.as_u32(frame[name]) for name in ("src_ip", "dst_ip"))
+        frame = peer.with_u32(frame)
     job(frame, common.Zones(topology), common.FAMILIES[family], slot).write_csv(out)
 
 
@@ -148,24 +178,72 @@ def random_flow(rng, slot_us, ends, app, ports):
     start += rng.choice([0, 0, 1, -1, slot_us // 2, rng.randrange(slot_us)])
     boundary = start // slot_us * slot_us + slot_us
     end = rng.choice(
-        [start, start, start + 1, boundary - 1, boundary, boundary + 1, boundary + slot_us,
-         start + slot_us, start + rng.randrange(4 * slot_us)]
+        [
+            start,
+            start,
+            start + 1,
+            boundary - 1,
+            boundary,
+            boundary + 1,
+            boundary + slot_us,
+            start + slot_us,
+            start + rng.randrange(4 * slot_us),
+        ]
     )
     end = max(start, end)
-    transport = rng.choice(["tcp", "tcp", "udp", "udp", "udp", "icmp" if rng.random() < 0.2 else "udp"])
-    handshake = rng.choice(["complete", "failed", "failed", "unknown"]) if transport == "tcp" else ""
-    counts = [rng.choice([0, 1, rng.randint(0, 10**rng.randint(1, 6))]) for _ in range(2)]
+    transport = rng.choice(
+        ["tcp", "tcp", "udp", "udp", "udp", "icmp" if rng.random() < 0.2 else "udp"]
+    )
+    handshake = (
+        rng.choice(["complete", "failed", "failed", "unknown"]) if transport == "tcp" else ""
+    )
+    counts = [rng.choice([0, 1, rng.randint(0, 10 ** rng.randint(1, 6))]) for _ in range(2)]
     sizes = [n * rng.randint(28, 1500) if rng.random() < 0.9 else 0 for n in counts]
     payload = rng.choice(["", 0, 0, rng.randint(1, 10_000)])
-    return [start, end, transport, ends[0], rng.choice(ports), ends[1], rng.choice(ports),
-            counts[0], sizes[0], counts[1], sizes[1], handshake, payload, app]
+    return [
+        start,
+        end,
+        transport,
+        ends[0],
+        rng.choice(ports),
+        ends[1],
+        rng.choice(ports),
+        counts[0],
+        sizes[0],
+        counts[1],
+        sizes[1],
+        handshake,
+        payload,
+        app,
+    ]
 
 
 def flow(start, end, transport, src, dst, port, **other):
     """A flow by hand; times in seconds (or fractions) after EPOCH."""
-    row = dict(zip(HEADER, [EPOCH + round(start * SECOND), EPOCH + round(end * SECOND), transport,
-                            src, 40000, dst, port, 2, 200, 1, 90, "", "", ""]))
-    row |= {"handshake": "complete", "rev_payload_bytes": 10} if transport == "tcp" else {"app": "kad"}
+    row = dict(
+        zip(
+            HEADER,
+            [
+                EPOCH + round(start * SECOND),
+                EPOCH + round(end * SECOND),
+                transport,
+                src,
+                40000,
+                dst,
+                port,
+                2,
+                200,
+                1,
+                90,
+                "",
+                "",
+                "",
+            ],
+        )
+    )
+    row |= (
+        {"handshake": "complete", "rev_payload_bytes": 10} if transport == "tcp" else {"app": "kad"}
+    )
     return list((row | other).values())
 
 
@@ -231,7 +309,12 @@ def write_golden(folder):
             flow(0, 3, "tcp", h, p, 411, **failed), flow(1, 4, "tcp", h, p, 413, **failed),
             flow(2, 5, "tcp", h, q, 412, app="dcpp"), flow(3, 6, "udp", q, h, 412, app="dcpp", **none)]),
     ]  # fmt: skip
-    for seed, family, slot in [(1, "emule", 300), (2, "any", 7), (3, "any", 86_400), (4, "emule", 1)]:
+    for seed, family, slot in [
+        (1, "emule", 300),
+        (2, "any", 7),
+        (3, "any", 86_400),
+        (4, "emule", 1),
+    ]:
         flows = random_flows(random.Random(seed), 30, slot, mapped=False)
         cases.append((f"random_{seed}", family, slot, flows))
 
@@ -244,7 +327,9 @@ def write_golden(folder):
         topology = folder / f"{name}.topology.json"
         topology.write_text(json.dumps(TOPOLOGY) + "\n")
         save(folder / f"{name}.flows.csv", flows)
-        run_reference(folder / f"{name}.flows.csv", topology, family, slot, folder / f"{name}.samples.csv")
+        run_reference(
+            folder / f"{name}.flows.csv", topology, family, slot, folder / f"{name}.samples.csv"
+        )
 
 
 if __name__ == "__main__":

@@ -25,9 +25,11 @@ CSV_TYPES = {
     "rev_payload_bytes": "BIGINT",
     "app": "VARCHAR",
 }
-AS_U32 = "(" + " + ".join(
-    f"(split_part({{0}}, '.', {i + 1})::UINTEGER << {24 - 8 * i})" for i in range(4)
-) + ")::UINTEGER"
+AS_U32 = (
+    "("
+    + " + ".join(f"(split_part({{0}}, '.', {i + 1})::UINTEGER << {24 - 8 * i})" for i in range(4))
+    + ")::UINTEGER"
+)
 
 
 def main():
@@ -97,9 +99,20 @@ def write(con, path):
 
 
 def text_ids(con, table, zones):
-    """Texts become ids in numeric order, so that zones are ranges of ids."""
-    texts = con.execute(f"SELECT src_ip FROM {table} UNION SELECT dst_ip FROM {table}").fetchall()
-    numbered = sorted((common.number(text), text) for text, in texts)
+    """IPv4 texts become u32; where there is IPv6 too, texts become ids in numeric order, so that
+    zones are ranges of either."""
+    joins = "JOIN addresses s ON s.text = src_ip JOIN addresses d ON d.text = dst_ip"
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE texts AS
+        SELECT src_ip AS text FROM {table} UNION SELECT dst_ip FROM {table}"""
+    )
+    if con.execute("SELECT count(*) FROM texts WHERE contains(text, ':')").fetchone() == (0,):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE addresses AS SELECT text, {AS_U32.format('text')} AS id FROM texts"
+        )
+        return ("s.id", "d.id", joins, u32_ids(zones)[-1])
+    texts = con.execute("SELECT text FROM texts").fetchall()
+    numbered = sorted((common.number(text), text) for (text,) in texts)
     numbers = sorted({number for number, _ in numbered})
     position = {number: i for i, number in enumerate(numbers)}
     addresses = pa.table(
@@ -112,7 +125,7 @@ def text_ids(con, table, zones):
     con.execute("CREATE OR REPLACE TEMP TABLE addresses AS SELECT * FROM address_list")
     NAMES["of"] = lambda i: common.text(numbers[i])
     found = [common.id_ranges(f, numbers) for f in (zones.monitored, zones.isp, zones.group)]
-    return ("s.id", "d.id", "JOIN addresses s ON s.text = src_ip JOIN addresses d ON d.text = dst_ip", found)
+    return ("s.id", "d.id", joins, found)
 
 
 def u32_ids(zones):
@@ -141,8 +154,11 @@ def samples(con, table, src, dst, joins, found, family, slot_s):
     first = (con.execute(f"SELECT min(start_us) FROM {table}").fetchone()[0] or 0) // slot_us
     zero = first * slot_us
     control = " | ".join(
-        [f"CASE WHEN transport = 'udp' AND app = '{label}' THEN {1 << bit} ELSE 0 END"
-         for bit, (label, _) in enumerate(family.control)] or ["0"]
+        [
+            f"CASE WHEN transport = 'udp' AND app = '{label}' THEN {1 << bit} ELSE 0 END"
+            for bit, (label, _) in enumerate(family.control)
+        ]
+        or ["0"]
     )
 
     con.execute(
@@ -168,16 +184,17 @@ def samples(con, table, src, dst, joins, found, family, slot_s):
 
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE events AS
-        {view('src', 'dst', 'fwd_bytes', 'rev_bytes', 1)}
-        UNION ALL {view('dst', 'src', 'rev_bytes', 'fwd_bytes', 0)}"""
+        {view("src", "dst", "fwd_bytes", "rev_bytes", 1)}
+        UNION ALL {view("dst", "src", "rev_bytes", "fwd_bytes", 0)}"""
     )
 
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE by_direction AS
         WITH sums AS (
-            SELECT slot, key, count(*) AS flows, sum(end_us - begin_us) AS duration_us,
-                sum(sent) FILTER (slot = last) AS sent, sum(rcvd) FILTER (slot = last) AS rcvd,
-                sum(packets) FILTER (slot = last) AS packets, bit_or(control) AS control,
+            SELECT slot, key, count(*) AS flows, sum((end_us - begin_us)::DOUBLE) AS duration_us,
+                sum(sent::DOUBLE) FILTER (slot = last) AS sent,
+                sum(rcvd::DOUBLE) FILTER (slot = last) AS rcvd,
+                sum(packets::DOUBLE) FILTER (slot = last) AS packets, bit_or(control) AS control,
                 count(*) FILTER (unanswered) AS unanswered,
                 count(*) FILTER (handshake = 'failed') AS failed,
                 count(*) FILTER (handshake = 'complete') AS complete,
@@ -257,20 +274,24 @@ def wide(family, slot_s, slot_us, zero):
                 values.append(f'({value})::DOUBLE AS "{direction}-{name}-{t}"')
     joins = []
     for bit, t in ((1, "TCP"), (0, "UDP")):
-        joins.append(f"LEFT JOIN by_transport {t} ON {t}.slot = k.slot AND {t}.key = k.host * 2 + {bit}")
+        joins.append(
+            f"LEFT JOIN by_transport {t} ON {t}.slot = k.slot AND {t}.key = k.host * 2 + {bit}"
+        )
         for outgoing, direction in ((1, "inout"), (0, "outin")):
             d = f"{direction}{t}"
             key = f"k.host * 4 + {2 * bit + outgoing}"
             joins.append(f"LEFT JOIN by_direction {d} ON {d}.slot = k.slot AND {d}.key = {key}")
-    named = "".join(f" WHEN {1 << bit} THEN '{name}'" for bit, (_, name) in enumerate(family.control))
+    named = "".join(
+        f" WHEN {1 << bit} THEN '{name}'" for bit, (_, name) in enumerate(family.control)
+    )
     return f"""
         WITH k AS (
             SELECT slot, key // 2 AS host, bit_or(control) AS control
             FROM by_transport GROUP BY slot, key // 2)
         SELECT k.host AS host, k.slot * {slot_us}::BIGINT + {zero} AS slot_start_us,
             CASE k.control WHEN 0 THEN '{family.system}'{named} ELSE 'mixed' END AS system,
-            {', '.join(values)}
-        FROM k {' '.join(joins)}"""
+            {", ".join(values)}
+        FROM k {" ".join(joins)}"""
 
 
 if __name__ == "__main__":

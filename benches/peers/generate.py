@@ -144,7 +144,9 @@ def flows(n, hosts, hours, seed, shuffle):
         "rev_packets": pa.array(rev_packets[order].astype(np.uint64)),
         "rev_bytes": pa.array(rev_bytes[order].astype(np.uint64)),
         "handshake": named(handshake[order], HANDSHAKES, ~tcp[order]),
-        "rev_payload_bytes": pa.array(payload[order].astype(np.uint64), mask=payload_unknown[order]),
+        "rev_payload_bytes": pa.array(
+            payload[order].astype(np.uint64), mask=payload_unknown[order]
+        ),
         "app": named(app[order], APPS, unlabelled[order]),
     }
     return pa.table(columns)

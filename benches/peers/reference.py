@@ -77,7 +77,9 @@ def system(seen, family):
     _, control, _, only_system = FAMILIES[family]
     if not control:
         return only_system
-    systems = {control[f["app"]] for _, f in seen if f["transport"] == "udp" and f["app"] in control}
+    systems = {
+        control[f["app"]] for _, f in seen if f["transport"] == "udp" and f["app"] in control
+    }
     if len(systems) == 1:
         return systems.pop()
     return "mixed" if systems else f"{family}-only"
@@ -162,8 +164,11 @@ class Zones:
 
     def zone(self, address):
         if address not in self.known:
-            matches = [(net.prefixlen, zone == "monitored", zone) for net, zone in self.prefixes
-                       if net.version == address.version and address in net]
+            matches = [
+                (net.prefixlen, zone == "monitored", zone)
+                for net, zone in self.prefixes
+                if net.version == address.version and address in net
+            ]
             self.known[address] = max(matches)[2] if matches else "internet"
         return self.known[address]
 
@@ -188,7 +193,9 @@ def read(path):
             "dst": address(row["dst_ip"]),
             "dst_port": int(row["dst_port"] or 0),
             "handshake": row["handshake"] or None,
-            "rev_payload_bytes": int(row["rev_payload_bytes"]) if row["rev_payload_bytes"] else None,
+            "rev_payload_bytes": int(row["rev_payload_bytes"])
+            if row["rev_payload_bytes"]
+            else None,
             "app": row["app"].lower() if row["app"] else None,
         }
         for count in ("fwd_packets", "fwd_bytes", "rev_packets", "rev_bytes"):
@@ -210,18 +217,41 @@ def records(path):
 
 
 COLUMNS = [
-    *[f"{name}-{transport}"
-      for name in ("avg-duration", "live-conn", "fract-incoming-conn", "bps-rcvd", "bps-sent",
-                   "avg-pkt-size", "ratio-bytes-sent-to-rcvd")
-      for transport in ("TCP", "UDP")],
-    *[f"{direction}-{name}-{transport}"
-      for name in ("total-conn-attempts", "avg-conn-per-IP", "total-peers", "dest-ports",
-                   "1024-dest-ports", "failure-ratio", "fract-unanswered-appl",
-                   "fract-unanswered", "ISP-to-Internet-ratio")
-      for direction in ("inout", "outin")
-      for transport in ("TCP", "UDP")
-      if (name, transport) not in {("failure-ratio", "UDP"), ("fract-unanswered-appl", "UDP"),
-                                   ("fract-unanswered", "TCP")}],
+    *[
+        f"{name}-{transport}"
+        for name in (
+            "avg-duration",
+            "live-conn",
+            "fract-incoming-conn",
+            "bps-rcvd",
+            "bps-sent",
+            "avg-pkt-size",
+            "ratio-bytes-sent-to-rcvd",
+        )
+        for transport in ("TCP", "UDP")
+    ],
+    *[
+        f"{direction}-{name}-{transport}"
+        for name in (
+            "total-conn-attempts",
+            "avg-conn-per-IP",
+            "total-peers",
+            "dest-ports",
+            "1024-dest-ports",
+            "failure-ratio",
+            "fract-unanswered-appl",
+            "fract-unanswered",
+            "ISP-to-Internet-ratio",
+        )
+        for direction in ("inout", "outin")
+        for transport in ("TCP", "UDP")
+        if (name, transport)
+        not in {
+            ("failure-ratio", "UDP"),
+            ("fract-unanswered-appl", "UDP"),
+            ("fract-unanswered", "TCP"),
+        }
+    ],
 ]
 assert len(COLUMNS) == 44
 
