@@ -189,7 +189,7 @@ def samples(con, table, src, dst, joins, found, family, slot_s):
     )
 
     con.execute(
-        f"""CREATE OR REPLACE TEMP TABLE by_direction AS
+        """CREATE OR REPLACE TEMP TABLE by_direction AS
         WITH sums AS (
             SELECT slot, key, count(*) AS flows, sum((end_us - begin_us)::DOUBLE) AS duration_us,
                 sum(sent::DOUBLE) FILTER (slot = last) AS sent,

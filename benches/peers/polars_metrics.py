@@ -270,7 +270,6 @@ def tcp_outcomes(events):
 
 def spanning_sums(events, slot_us, first):
     """Shares of the flows that span slots, by slot, host and transport."""
-    slot = pl.col("key") // (1 << 33)
     low = (pl.col("key") // (1 << 34) + first) * slot_us
     share = (pl.min_horizontal("end_us", low + slot_us) - pl.max_horizontal("start_us", low)) / (
         pl.col("end_us") - pl.col("start_us")
