@@ -12,6 +12,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 mod ipfixprobe;
 #[path = "data/lab.rs"]
 mod lab;
+#[path = "data/labels.rs"]
+mod labels;
 #[path = "data/metering.rs"]
 mod metering;
 #[path = "data/ndpi.rs"]
@@ -27,9 +29,10 @@ mod zeek;
 type Module = fn(&Path) -> Vec<Trial>;
 
 /// Every module, by name.
-const MODULES: [Module; 6] = [
+const MODULES: [Module; 7] = [
     ipfixprobe::tests,
     lab::tests,
+    labels::tests,
     ndpi::tests,
     no_panic::tests,
     tool_outputs::tests,
