@@ -75,17 +75,18 @@ def flows(n, hosts, hours, seed, shuffle):
     host[away] = always[rng.integers(0, len(always), int(away.sum()))]
 
     peer = hosts + zipf(rng, peers, n)
-    inside = rng.random(n) < 0.01
-    peer[inside] = rng.integers(0, hosts, int(inside.sum()))
-    itself = peer == host
-    peer[itself] = hosts
+    # Three of four hosts use KadU; hosts talk to one another within their network only.
+    of_host = np.where(rng.random(hosts) < 0.78, KADU, KAD)
+    other = rng.integers(0, hosts, n).astype(np.int32)
+    inside = (rng.random(n) < 0.01) & (other != host) & (of_host[other] == of_host[host])
+    peer[inside] = other[inside]
     outgoing = rng.random(n) < 0.55
 
     kind = rng.random(n)
     transport = np.where(kind < 0.035, TCP, UDP).astype(np.int8)
     tcp = transport == TCP
-    # Three of four hosts use KadU; a few flows of a host belong to the other network.
-    network = np.where(rng.random(hosts) < 0.78, KADU, KAD)[host]
+    # A few flows of a host belong to the other network.
+    network = of_host[host]
     other_network = rng.random(n) < 2e-5
     network[other_network] = KAD + KADU - network[other_network]
     app = np.where(tcp, EMULE, network).astype(np.int8)
