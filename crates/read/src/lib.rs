@@ -1,1 +1,59 @@
-//! Flow logs to flows and back: canonical CSV, Zeek conn.log.
+//! Flow logs to flows and back: canonical CSV and Parquet, Zeek's conn.log.
+//!
+//! [`Source::open`] finds out by content how a file is compressed (gzip, zstd, xz) and what it
+//! holds ([`Format`]), and gives its flows as an iterator of results. Every error names the file,
+//! the position and the value; a [`Policy`] says whether the first one ends the reading or is
+//! counted in the [`ReadReport`]. The readers under it take any [`std::io::Read`].
+//!
+//! ```
+//! use peerscope_read::{CsvWriter, Format, ReadOptions, Source};
+//!
+//! let log = "\
+//! #separator \\x09
+//! #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes
+//! 1713484795.943239\tC1\t192.0.2.7\t25320\t10.0.0.1\t4662\ttcp\t-\t0.000064\t0\t0\tREJ\tSr\t1\t60\t1\t40
+//! ";
+//! let source = Source::from_reader("conn.log", log.as_bytes(), &ReadOptions::new())?;
+//! assert_eq!(source.format(), Format::Zeek);
+//!
+//! let mut csv = CsvWriter::new(Vec::new())?;
+//! for flow in source.into_flows()? {
+//!     csv.write(&flow?)?;
+//! }
+//! let text = String::from_utf8(csv.finish()?)?;
+//! assert!(text.ends_with(
+//!     "1713484795943239,1713484795943303,tcp,192.0.2.7,25320,10.0.0.1,4662,1,60,1,40,failed,0,\n"
+//! ));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A packet capture is recognised as [`Format::Pcap`], but becomes flows elsewhere
+//! ([`Source::into_input`] gives its bytes).
+//!
+//! Feature `parquet` adds the canonical Parquet file, feature `serde` derives `Serialize` and
+//! `Deserialize` for the public data types.
+
+mod address;
+mod csv;
+mod decompress;
+mod error;
+mod format;
+mod lines;
+mod number;
+mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod report;
+mod source;
+mod zeek;
+
+pub use csv::{CsvReader, CsvWriter, HEADER, WriteError};
+pub use decompress::Compression;
+pub use error::{Fault, FaultKind, Position, Problem, ReadError};
+pub use format::{Format, FormatError};
+pub use options::{Policy, ReadOptions};
+#[cfg(feature = "parquet")]
+pub use parquet::{ParquetFile, ParquetOptions, ParquetReader, ParquetWriter};
+pub use report::ReadReport;
+pub use source::{FlowReader, Source};
+pub use zeek::ZeekReader;

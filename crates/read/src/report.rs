@@ -1,0 +1,89 @@
+//! What was read from a source, and what was not.
+
+use std::collections::BTreeMap;
+
+use peerscope_flow::{Flow, Timestamp};
+
+use crate::{Compression, FaultKind, Format, ReadError};
+
+/// The account of one source: every record is a flow or is skipped for a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ReadReport {
+    /// The name of the source, usually a path.
+    pub name: String,
+    /// The format it was read as.
+    pub format: Format,
+    /// How it was compressed.
+    pub compression: Compression,
+    /// Size in bytes as stored; `None` for a stream.
+    pub size: Option<u64>,
+    /// Records seen: flows and skipped ones.
+    pub records: u64,
+    /// Flows delivered.
+    pub flows: u64,
+    /// Records not delivered, by the kind of fault.
+    pub skipped: BTreeMap<FaultKind, u64>,
+    /// The first few errors of skipped records as text.
+    pub first_errors: Vec<String>,
+    /// The error that ended the source before its end, if one did.
+    pub ended_by: Option<String>,
+    /// The earliest start of a flow.
+    pub first: Option<Timestamp>,
+    /// The latest end of a flow.
+    pub last: Option<Timestamp>,
+}
+
+impl ReadReport {
+    /// The number of errors kept in [`ReadReport::first_errors`].
+    pub const ERRORS_KEPT: usize = 5;
+
+    pub(crate) const fn new(
+        name: String,
+        format: Format,
+        compression: Compression,
+        size: Option<u64>,
+    ) -> Self {
+        Self {
+            name,
+            format,
+            compression,
+            size,
+            records: 0,
+            flows: 0,
+            skipped: BTreeMap::new(),
+            first_errors: Vec::new(),
+            ended_by: None,
+            first: None,
+            last: None,
+        }
+    }
+
+    /// The number of records skipped for any reason.
+    pub fn skipped_records(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    pub(crate) fn count_flow(&mut self, flow: &Flow) {
+        let (start, end) = (flow.span.start(), flow.span.end());
+        self.records += 1;
+        self.flows += 1;
+        self.first = Some(self.first.map_or(start, |first| first.min(start)));
+        self.last = Some(self.last.map_or(end, |last| last.max(end)));
+    }
+
+    /// Counts an error of a record, and one that ends the source.
+    pub(crate) fn count_error(&mut self, error: &ReadError, ends: bool) {
+        if !error.is_fatal() {
+            self.records += 1;
+            *self.skipped.entry(error.fault.kind()).or_default() += 1;
+            if self.first_errors.len() < Self::ERRORS_KEPT {
+                self.first_errors.push(error.to_string());
+            }
+        }
+        if ends {
+            self.ended_by = Some(error.to_string());
+        }
+    }
+}

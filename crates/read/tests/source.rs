@@ -1,0 +1,239 @@
+//! Opening files: compression, detection, policies, the report.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use peerscope_read::{
+    Compression, Fault, FaultKind, Format, HEADER, Policy, ReadError, ReadOptions, Source,
+};
+
+const GOOD: &str = "1000000,2500000,udp,10.0.0.1,4672,192.0.2.1,4672,1,60,0,0,,,kad";
+
+struct Scratch {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn file(bytes: &[u8]) -> Scratch {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("flows");
+    std::fs::write(&path, bytes).unwrap();
+    Scratch { _dir: dir, path }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+fn text(rows: usize) -> String {
+    let mut text = format!("{HEADER}\n");
+    for row in 0..rows {
+        text.push_str(&GOOD.replace("4672,1,", &format!("4672,{row},")));
+        text.push('\n');
+    }
+    text
+}
+
+/// Flows read, and the error that ended the source.
+fn drain(source: Source) -> (usize, Option<ReadError>) {
+    let mut flows = 0;
+    for flow in source.into_flows().unwrap() {
+        match flow {
+            Ok(_) => flows += 1,
+            Err(error) => return (flows, Some(error)),
+        }
+    }
+    (flows, None)
+}
+
+#[test]
+fn compression_is_seen_by_content_and_may_have_several_members() {
+    let (first, second) = (text(3), GOOD.repeat(1) + "\n");
+    type Compress = fn(&[u8]) -> Vec<u8>;
+    let all: [(Compression, Compress); 4] = [
+        (Compression::None, <[u8]>::to_vec),
+        (Compression::Gzip, gzip),
+        (Compression::Zstd, zstd),
+        (Compression::Xz, xz),
+    ];
+    for (compression, compress) in all {
+        let bytes = [compress(first.as_bytes()), compress(second.as_bytes())].concat();
+        let scratch = file(&bytes);
+        let source = Source::open(&scratch.path, &ReadOptions::new()).unwrap();
+        assert_eq!(
+            (source.compression(), source.format()),
+            (compression, Format::Csv)
+        );
+        assert_eq!(source.size(), Some(bytes.len() as u64));
+        let (flows, error) = drain(source);
+        assert!(
+            flows == 4 && error.is_none(),
+            "{compression:?}: {flows} {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_truncated_file_delivers_what_was_before() {
+    // Random enough not to fit into the first block.
+    let rows: String = (0..40_000_u64)
+        .map(|i| {
+            let noise = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+            GOOD.replace("4672,1,", &format!("4672,{noise},")) + "\n"
+        })
+        .collect();
+    let text = format!("{HEADER}\n{rows}");
+    for bytes in [
+        gzip(text.as_bytes()),
+        zstd(text.as_bytes()),
+        xz(text.as_bytes()),
+    ] {
+        for policy in [Policy::Stop, Policy::Skip] {
+            let scratch = file(&bytes[..bytes.len() - bytes.len() / 4]);
+            let options = ReadOptions::new().with_policy(policy);
+            let mut reader = Source::open(&scratch.path, &options)
+                .unwrap()
+                .into_flows()
+                .unwrap();
+            let all: Vec<_> = reader.by_ref().collect();
+            let (last, flows) = all.split_last().unwrap();
+            assert!(last.as_ref().unwrap_err().is_fatal());
+            assert!(
+                flows.len() > 10_000 && flows.iter().all(Result::is_ok),
+                "{}",
+                flows.len()
+            );
+            let report = reader.report();
+            assert_eq!(report.flows, flows.len() as u64);
+            assert_eq!(report.skipped_records(), 0);
+            assert!(report.ended_by.is_some());
+        }
+    }
+}
+
+#[test]
+fn a_bomb_is_defused() {
+    let line = GOOD.to_owned() + "\n";
+    let mut bomb = format!("{HEADER}\n").into_bytes();
+    while bomb.len() < 80 << 20 {
+        bomb.extend(line.repeat(10_000).as_bytes());
+    }
+    let bytes = zstd(&bomb);
+    assert!(bytes.len() < 1 << 20);
+    let options = ReadOptions::new().with_max_expansion(3);
+    let scratch = file(&bytes);
+    let (flows, error) = drain(Source::open(&scratch.path, &options).unwrap());
+    assert!(flows > 100_000);
+    assert!(matches!(
+        error.unwrap().fault,
+        Fault::Expansion { limit: 3 }
+    ));
+    // One endless line.
+    let scratch = file(&gzip(&vec![b'1'; 8 << 20]));
+    let options = ReadOptions::new().with_format(Format::Csv);
+    let (_, error) = drain(Source::open(&scratch.path, &options).unwrap());
+    assert!(matches!(error.unwrap().fault, Fault::LineLength { .. }));
+}
+
+#[test]
+fn skipped_records_are_counted_by_kind() {
+    let bad = [
+        GOOD.replace("2500000", "1"),
+        GOOD.replace(",60,", ",-60,"),
+        GOOD.replace(",kad", ""),
+        GOOD.replace("kad", "\"kad"),
+        GOOD.replace(",60,", ",,"),
+    ];
+    let text = format!(
+        "{HEADER}\n{GOOD}\n{}\n{GOOD}\n{}\n",
+        bad.join("\n"),
+        bad.join("\n")
+    );
+    let scratch = file(text.as_bytes());
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let mut reader = Source::open(&scratch.path, &options)
+        .unwrap()
+        .into_flows()
+        .unwrap();
+    assert!(reader.by_ref().all(|flow| flow.is_ok()));
+    let report = reader.into_report();
+    assert_eq!(
+        (report.records, report.flows, report.skipped_records()),
+        (12, 2, 10)
+    );
+    for kind in [
+        FaultKind::Order,
+        FaultKind::Value,
+        FaultKind::FieldCount,
+        FaultKind::Syntax,
+        FaultKind::Unset,
+    ] {
+        assert_eq!(report.skipped[&kind], 2, "{kind}");
+    }
+    assert_eq!(report.first_errors.len(), 5);
+    assert!(report.first_errors[0].contains("flows:3: end 1 us is before start 1000000 us"));
+    assert_eq!(report.ended_by, None);
+    assert_eq!(report.first.unwrap().as_micros(), 1_000_000);
+    assert_eq!(report.last.unwrap().as_micros(), 2_500_000);
+
+    // The default stops at the first.
+    let (flows, error) = drain(Source::open(&scratch.path, &ReadOptions::new()).unwrap());
+    assert_eq!(flows, 1);
+    assert!(!error.unwrap().is_fatal());
+}
+
+#[test]
+fn what_is_no_source_of_flows_says_so() {
+    let open = |bytes: &[u8]| {
+        let scratch = file(bytes);
+        Source::open(&scratch.path, &ReadOptions::new())
+            .and_then(Source::into_flows)
+            .unwrap_err()
+    };
+    assert!(matches!(open(b"").fault, Fault::Empty));
+    assert!(matches!(open(&gzip(b"")).fault, Fault::Empty));
+    assert!(matches!(open(b"hello\n").fault, Fault::UnknownFormat(_)));
+    assert!(matches!(
+        open(b"\xd4\xc3\xb2\xa1rest").fault,
+        Fault::NotFlows(Format::Pcap)
+    ));
+    assert!(matches!(open(b"\x1f\x8b\x08\x00").fault, Fault::Io(_)));
+    let missing = Source::open("no/such/file.csv", &ReadOptions::new()).unwrap_err();
+    assert!(
+        missing.to_string().starts_with("no/such/file.csv: "),
+        "{missing}"
+    );
+    #[cfg(feature = "parquet")]
+    {
+        assert!(matches!(open(b"PAR1PAR1").fault, Fault::Parquet(_)));
+        assert!(matches!(
+            open(&gzip(b"PAR1PAR1")).fault,
+            Fault::NeedsFile(Format::Parquet)
+        ));
+    }
+}
+
+#[test]
+fn a_capture_keeps_its_bytes() {
+    let bytes = [b"\x0a\x0d\x0d\x0a".as_slice(), &[7; 200_000]].concat();
+    let scratch = file(&gzip(&bytes));
+    let source = Source::open(&scratch.path, &ReadOptions::new()).unwrap();
+    assert_eq!(source.format(), Format::Pcap);
+    let mut read = Vec::new();
+    source.into_input().read_to_end(&mut read).unwrap();
+    assert!(read == bytes);
+}
