@@ -1,0 +1,146 @@
+//! Canonical flows to the table of 44 metrics, timed as the peers beside this file are: from the
+//! file, and from flows in memory, without writing.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
+
+use clap::Parser;
+use peerscope_flow::{Family, Flow, SlotLength, Topology};
+use peerscope_metric::{MetricSet, SampleTable};
+use peerscope_read::{ReadOptions, Source};
+use peerscope_slot::{Aggregation, ParallelAggregator, aggregate};
+
+type Error = Box<dyn std::error::Error>;
+
+/// Time our own way from flows to metrics.
+#[derive(Parser)]
+struct Arguments {
+    /// Canonical flows, CSV or Parquet.
+    input: PathBuf,
+    #[arg(long)]
+    topology: PathBuf,
+    #[arg(long, default_value = "emule")]
+    family: String,
+    #[arg(long, default_value = "300")]
+    slot: SlotLength,
+    /// Samples CSV.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Where timings go.
+    #[arg(long)]
+    time_json: Option<PathBuf>,
+    #[arg(long, default_value = "1")]
+    repeat: usize,
+    #[arg(long, default_value = "0")]
+    threads: usize,
+    /// Only `file` or `memory`.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+fn main() -> Result<(), Error> {
+    let arguments = Arguments::parse();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.threads)
+        .build()?;
+    pool.install(|| measure(&arguments)).map_err(Error::from)
+}
+
+fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let topology: Topology = serde_json::from_reader(File::open(&arguments.topology)?)?;
+    let family = Family::built_in()
+        .into_iter()
+        .find(|family| family.name() == arguments.family);
+    let family = family.ok_or("no such family")?;
+    let config = Aggregation::new(family, topology).with_slot_length(arguments.slot);
+    let wants = |variant: &str| arguments.only.as_deref().is_none_or(|only| only == variant);
+    let mut wall = serde_json::Map::new();
+    let mut table = None;
+    if wants("file") {
+        let seconds = timed(arguments.repeat, || {
+            table = from_file(arguments, &config).ok()
+        });
+        wall.insert("file".into(), seconds.into());
+    }
+    let mut input_rss = None;
+    if wants("memory") {
+        let flows: Vec<Flow> = Source::open(&arguments.input, &ReadOptions::new())?
+            .into_flows()?
+            .collect::<Result<_, _>>()?;
+        input_rss = peak_rss();
+        let seconds = timed(arguments.repeat, || {
+            let host_slots = aggregate(&flows, &config);
+            table = Some(SampleTable::new(
+                &host_slots,
+                config.family(),
+                &MetricSet::paper(),
+            ));
+        });
+        wall.insert("memory".into(), seconds.into());
+    }
+    let table = table.ok_or("nothing measured")?;
+    for (variant, seconds) in &wall {
+        println!("{variant}: {seconds} s");
+    }
+    println!("{} samples, peak RSS {:?} bytes", table.len(), peak_rss());
+    if let Some(path) = &arguments.time_json {
+        let facts = serde_json::json!({
+            "samples": table.len(),
+            "wall_s": wall,
+            "rss_with_input_bytes": input_rss,
+            "peak_rss_bytes": peak_rss(),
+        });
+        serde_json::to_writer_pretty(File::create(path)?, &facts)?;
+    }
+    if let Some(path) = &arguments.out {
+        table.write_csv(BufWriter::new(File::create(path)?))?;
+    }
+    Ok(())
+}
+
+fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable, Error> {
+    let mut aggregator = ParallelAggregator::new(config);
+    let mut flows = Source::open(&arguments.input, &ReadOptions::new())?.into_flows()?;
+    let mut batch = Vec::with_capacity(1 << 16);
+    loop {
+        batch.clear();
+        for flow in flows.by_ref().take(1 << 16) {
+            batch.push(flow?);
+        }
+        if batch.is_empty() {
+            break;
+        }
+        aggregator.add(&batch);
+    }
+    Ok(SampleTable::new(
+        &aggregator.finish(),
+        config.family(),
+        &MetricSet::paper(),
+    ))
+}
+
+/// Wall seconds of each run.
+fn timed(repeat: usize, mut job: impl FnMut()) -> Vec<f64> {
+    let run = |_| {
+        #[expect(clippy::disallowed_methods, reason = "a measurement")]
+        let begin = std::time::Instant::now();
+        job();
+        begin.elapsed().as_secs_f64()
+    };
+    (0..repeat).map(run).collect()
+}
+
+/// Peak resident memory so far, where the system tells.
+fn peak_rss() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim()
+        .strip_suffix(" kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
+}

@@ -1,0 +1,194 @@
+//! The main job: captures or flow logs to samples, clusters, interesting regions and what
+//! correlates.
+//!
+//! `cargo run --release --example analyze -- trace.pcap --topology topology.json --out out`
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use peerscope::prelude::*;
+use peerscope::read::Format;
+use peerscope::{Analysis, SourceReport};
+use peerscope_examples::{AnyError, about, parse_hosts, parse_seconds, parse_time, run, topology};
+
+#[path = "shared/tables.rs"]
+mod tables;
+
+/// Find what stands out among the hosts of a network.
+#[derive(Parser)]
+struct Arguments {
+    /// Captures or flow logs, in order of time; also .gz, .zst or .xz.
+    #[arg(required = true)]
+    inputs: Vec<PathBuf>,
+    /// Monitored and provider prefixes as JSON. Without it every address is monitored.
+    #[arg(long)]
+    topology: Option<PathBuf>,
+    /// Whose traffic: emule, bittorrent, dcpp, any, or a TOML file that defines a family.
+    #[arg(long, default_value = "emule")]
+    family: String,
+    /// Length of a time slot in seconds.
+    #[arg(long, default_value = "300")]
+    slot: SlotLength,
+    /// Format of the inputs: auto (by content), csv, zeek, parquet or pcap.
+    #[arg(long, default_value = "auto")]
+    format: Format,
+    /// Leave out flows that start before: RFC 3339, or seconds since the epoch.
+    #[arg(long, value_parser = parse_time)]
+    from: Option<Timestamp>,
+    /// Leave out flows that start at this time or later.
+    #[arg(long, value_parser = parse_time)]
+    to: Option<Timestamp>,
+    /// Only these monitored hosts (address or CIDR; may be repeated).
+    #[arg(long, value_parser = parse_hosts)]
+    host: Vec<peerscope::flow::IpNet>,
+    /// Captures: seconds without packets after which a flow ends.
+    #[arg(long, default_value = "600", value_parser = parse_seconds)]
+    idle_timeout: Duration,
+    /// Rules (TOML or JSON) beside the built-in ones.
+    #[arg(long)]
+    rules: Option<PathBuf>,
+    /// Threads; the result does not depend on them.
+    #[arg(long)]
+    threads: Option<std::num::NonZeroUsize>,
+    /// Directory for samples.csv and analysis.json.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    run(|| {
+        let arguments = Arguments::parse();
+        let threads = arguments.threads.map_or(0, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()?;
+        pool.install(|| analyze(&arguments))
+    })
+}
+
+fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
+    let pipeline = pipeline(arguments)?;
+    fs::create_dir_all(&arguments.out).map_err(|error| about(&arguments.out, error))?;
+
+    let progress = ProgressBar::new(arguments.inputs.len() as u64);
+    progress.set_style(ProgressStyle::with_template(
+        "{spinner} {pos}/{len} {msg} {elapsed}",
+    )?);
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let mut session = pipeline.session();
+    for path in &arguments.inputs {
+        progress.set_message(path.display().to_string());
+        session.add_file(path)?;
+        progress.inc(1);
+    }
+    progress.set_message("clustering and correlating");
+    let analysis = session.finish()?;
+    progress.finish_and_clear();
+
+    let samples = arguments.out.join("samples.csv");
+    analysis
+        .table
+        .write_csv(create(&samples)?)
+        .map_err(|error| about(&samples, error))?;
+    let json = arguments.out.join("analysis.json");
+    serde_json::to_writer_pretty(create(&json)?, &analysis).map_err(|error| about(&json, error))?;
+
+    print!("{}", tables::all(&analysis));
+    println!("\nWritten: {}, {}", samples.display(), json.display());
+    Ok(faults(&analysis))
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>, AnyError> {
+    File::create(path)
+        .map(BufWriter::new)
+        .map_err(|error| about(path, error))
+}
+
+/// Exit status 2 tells that a source ended in a fault: the results cover what was read before.
+fn faults(analysis: &Analysis) -> ExitCode {
+    let report = &analysis.input.report;
+    for fault in report.faults() {
+        eprintln!("error: {fault}; the results cover what was read before");
+    }
+    for source in &report.sources {
+        if let SourceReport::Log(log) = source
+            && log.skipped_records() > 0
+        {
+            eprintln!(
+                "warning: {}: {} records skipped",
+                log.name,
+                log.skipped_records()
+            );
+            log.first_errors
+                .iter()
+                .for_each(|error| eprintln!("  {error}"));
+        }
+    }
+    if report.faults().next().is_some() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn pipeline(arguments: &Arguments) -> Result<Pipeline, AnyError> {
+    let family = family(&arguments.family)?;
+    let topology = match &arguments.topology {
+        Some(path) => topology(path, |text| serde_json::from_str(text))?,
+        None => Topology::everything_monitored(),
+    };
+    let mut aggregation = Aggregation::new(family.clone(), topology.clone())
+        .with_slot_length(arguments.slot)
+        .with_from(arguments.from.unwrap_or(Timestamp::MIN))
+        .with_to(arguments.to.unwrap_or(Timestamp::MAX));
+    if !arguments.host.is_empty() {
+        aggregation = aggregation.with_hosts(arguments.host.iter().copied());
+    }
+    let read = ReadOptions::new()
+        .with_format(arguments.format)
+        .with_policy(Policy::Skip);
+    let meter = MeterConfig::new().with_idle_timeout(arguments.idle_timeout);
+    Ok(Pipeline::new(family, topology)
+        .with_aggregation(aggregation)
+        .with_read(read)
+        .with_meter(meter)
+        .with_rules(rules(arguments.rules.as_deref())?))
+}
+
+fn family(name: &str) -> Result<Family, AnyError> {
+    if let Some(family) = Family::built_in()
+        .into_iter()
+        .find(|family| family.name() == name)
+    {
+        return Ok(family);
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        let known = "emule, bittorrent, dcpp, any";
+        return Err(format!("{name:?} is neither a family ({known}) nor a file").into());
+    }
+    let text = fs::read_to_string(path).map_err(|error| about(path, error))?;
+    toml::from_str(&text).map_err(|error| about(path, error))
+}
+
+fn rules(path: Option<&Path>) -> Result<Rules, AnyError> {
+    let Some(path) = path else {
+        return Ok(Rules::built_in());
+    };
+    let text = fs::read_to_string(path).map_err(|error| about(path, error))?;
+    let known: Vec<String> = MetricSet::paper().names().collect();
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let own = if is_json {
+        Rules::from_json(&text, &known)
+    } else {
+        Rules::from_toml(&text, &known)
+    };
+    Ok(Rules::built_in().extended(own.map_err(|error| about(path, error))?))
+}
