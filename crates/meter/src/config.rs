@@ -61,6 +61,18 @@ pub enum FlowIdentity {
     FiveTupleAndVlan,
 }
 
+/// Who counts as the initiator of a TCP flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Initiator {
+    /// The sender of the SYN, or the receiver of a SYN-ACK; without either the sender of the first
+    /// packet seen.
+    #[default]
+    TcpFlags,
+    /// The sender of the first packet seen.
+    FirstPacket,
+}
+
 /// Whose addresses make the flow of a tunnelled packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -68,8 +80,8 @@ pub enum Tunnels {
     /// Those of the tunnel's ends.
     #[default]
     Outer,
-    /// The innermost ones: IP in IP in every combination of versions, and IP or Ethernet in GRE
-    /// (RFC 2784, 2890).
+    /// The innermost ones: IP in IP in every combination of versions, and IP, Ethernet or PPP in
+    /// GRE (RFC 2784, 2890, 2637).
     Inner,
 }
 
@@ -97,6 +109,7 @@ pub struct MeterConfig {
     pub(crate) fragments: Fragments,
     pub(crate) cut_packets: CutPackets,
     pub(crate) identity: FlowIdentity,
+    pub(crate) initiator: Initiator,
     pub(crate) tunnels: Tunnels,
     pub(crate) classifiers: Classifiers,
 }
@@ -127,6 +140,7 @@ impl MeterConfig {
             fragments: Fragments::default(),
             cut_packets: CutPackets::default(),
             identity: FlowIdentity::default(),
+            initiator: Initiator::default(),
             tunnels: Tunnels::default(),
             classifiers: Classifiers::built_in(),
         }
@@ -213,6 +227,13 @@ impl MeterConfig {
     #[must_use]
     pub const fn with_identity(mut self, identity: FlowIdentity) -> Self {
         self.identity = identity;
+        self
+    }
+
+    /// Who counts as the initiator of a TCP flow.
+    #[must_use]
+    pub const fn with_initiator(mut self, initiator: Initiator) -> Self {
+        self.initiator = initiator;
         self
     }
 

@@ -85,7 +85,11 @@ impl FirstFragments {
             && (now - since > LIFETIME || self.queue.len() >= CAPACITY)
         {
             self.queue.pop_front();
-            if self.ports.get(&id).is_some_and(|ports| ports.since == since) {
+            if self
+                .ports
+                .get(&id)
+                .is_some_and(|ports| ports.since == since)
+            {
                 self.ports.remove(&id);
             }
         }

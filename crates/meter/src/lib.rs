@@ -41,11 +41,11 @@ mod tcp;
 
 pub use capture::{Capture, CaptureError, CaptureErrorKind, LinkType, Packet};
 pub use classify::{
-    BitTorrent, Classifier, Classifiers, DirectConnect, Direction, Dns, EDonkey, Http, Kad, Ntp, Payload,
-    Tls, label_by_association,
+    BitTorrent, Classifier, Classifiers, DirectConnect, Direction, Dns, EDonkey, Http, Kad, Ntp,
+    Payload, Tls, label_by_association, label_continuations,
 };
 pub use config::{
-    ByteCount, CutPackets, FlowIdentity, Fragments, MeterConfig, TcpClose, Tunnels,
+    ByteCount, CutPackets, FlowIdentity, Fragments, Initiator, MeterConfig, TcpClose, Tunnels,
 };
 pub use meter::Meter;
 pub use report::{MeterReport, SkipReason, Skipped};

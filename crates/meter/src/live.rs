@@ -5,6 +5,7 @@ use peerscope_flow::{
 };
 
 use crate::classify::Direction;
+use crate::config::Initiator;
 use crate::decode::TcpFlags;
 use crate::key::{Key, Side};
 use crate::tcp::{Opening, Progress, TcpState};
@@ -38,14 +39,14 @@ pub(crate) struct Contribution {
 
 impl LiveFlow {
     /// A flow whose first packet is seen now; the packet itself is added by [`LiveFlow::add`].
-    pub(crate) fn new(transport: Transport, first: &Contribution) -> Self {
+    pub(crate) fn new(transport: Transport, first: &Contribution, rule: Initiator) -> Self {
         let opening = Opening::of(first.flags);
-        let (initiator, evidence) = match (transport, opening) {
-            (Transport::Tcp, Opening::Syn) => (first.sender, InitiatorEvidence::SynSeen),
-            (Transport::Tcp, Opening::SynAck) => {
+        let (initiator, evidence) = match (transport, opening, rule) {
+            (Transport::Tcp, Opening::Syn, _) => (first.sender, InitiatorEvidence::SynSeen),
+            (Transport::Tcp, Opening::SynAck, Initiator::TcpFlags) => {
                 (first.sender.other(), InitiatorEvidence::SynSeen)
             }
-            (Transport::Tcp, Opening::MidStream) => (first.sender, InitiatorEvidence::Unknown),
+            (Transport::Tcp, ..) => (first.sender, InitiatorEvidence::Unknown),
             _ => (first.sender, InitiatorEvidence::FirstPacket),
         };
         Self {

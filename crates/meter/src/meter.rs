@@ -3,7 +3,7 @@
 use peerscope_flow::{Flow, Handshake};
 
 use crate::capture::{Capture, CaptureError, Packet};
-use crate::classify::Payload;
+use crate::classify::{Payload, label_continuations};
 use crate::clock::{Order, TraceClock};
 use crate::config::{ByteCount, CutPackets, Fragments, MeterConfig, TcpClose, Tunnels};
 use crate::decode::{Decoded, Depth, Fragment, decode};
@@ -87,7 +87,9 @@ impl Meter {
 
     /// Counts one packet.
     pub fn push(&mut self, packet: &Packet<'_>) {
-        let frame = packet.original_length.max(saturating_u32(packet.data.len()));
+        let frame = packet
+            .original_length
+            .max(saturating_u32(packet.data.len()));
         self.report.offered.packets += 1;
         self.report.offered.bytes += u64::from(frame);
         let time = packet.time.as_micros();
@@ -145,6 +147,8 @@ impl Meter {
                 self.cut_short(at);
             }
         }
+        // A timeout may have cut a connection in two, with nothing but keep-alives in one part.
+        label_continuations(&mut self.ended);
         (self.ended, self.report)
     }
 
@@ -158,7 +162,10 @@ impl Meter {
             if later && self.config.fragments == Fragments::FirstOnly {
                 return Err(SkipReason::LaterFragment);
             }
-            if !self.first_fragments.resolve(&mut packet, self.clock.passed()) {
+            if !self
+                .first_fragments
+                .resolve(&mut packet, self.clock.passed())
+            {
                 return Err(SkipReason::FragmentWithoutFirst);
             }
         }
@@ -185,7 +192,7 @@ impl Meter {
                 self.end(at);
             }
             self.make_room();
-            let flow = LiveFlow::new(key.transport(), &contribution);
+            let flow = LiveFlow::new(key.transport(), &contribution, self.config.initiator);
             self.table.insert(key, flow, self.clock.passed())
         });
         let progress = self.table.flow_mut(at).add(&contribution);

@@ -78,9 +78,9 @@ impl FlowTable {
     }
 
     pub(crate) fn find(&self, key: &Key) -> Option<u32> {
-        let found = self
-            .index
-            .find(hash(&self.hasher, key), |&at| self.slots[at as usize].key == *key);
+        let found = self.index.find(hash(&self.hasher, key), |&at| {
+            self.slots[at as usize].key == *key
+        });
         found.copied()
     }
 
@@ -115,10 +115,9 @@ impl FlowTable {
             u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         };
         let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index
-            .insert_unique(hash(hasher, &key), at, |&at| {
-                hash(hasher, &slots[at as usize].key)
-            });
+        self.index.insert_unique(hash(hasher, &key), at, |&at| {
+            hash(hasher, &slots[at as usize].key)
+        });
         self.append(at);
         at
     }

@@ -7,26 +7,38 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use peerscope_flow::{Flow, Transport};
 use peerscope_meter::{
-    ByteCount, Classifiers, CutPackets, FlowIdentity, Fragments, MeterConfig, TcpClose, Tunnels,
+    ByteCount, Classifiers, CutPackets, FlowIdentity, Fragments, Initiator, MeterConfig, TcpClose,
+    Tunnels,
 };
 
 use crate::metering::{files, meter, name, text};
 use crate::test;
 
-/// Captures that follow tunnels over UDP, or of a link type that the meter does not read.
-const SET_APART: &[(&str, &str)] = &[];
+/// Captures whose expected flows are within tunnels over UDP, which the meter does not follow.
+const SET_APART: &[(&str, &str)] = &[
+    ("dtls.pcap", "GTP-U"),
+    ("false_positives.pcapng", "GTP-U"),
+    ("ipv6_in_gtp.pcap", "GTP-U"),
+    ("vxlan.pcap", "VXLAN"),
+];
+
+/// Captures known to differ, and why. They count as disagreeing.
+const EXPLAINED: &[(&str, &str)] = &[(
+    "fuzz-2006-09-29-28586.pcap",
+    "a TCP segment shorter than its header: a flow with ports 0 there, a counted skip here",
+)];
 
 /// Share of the captures that must agree in every flow, in percent.
 const REQUIRED: usize = 98;
 
-pub fn tests(root: &Path) -> Vec<Trial> {
+pub(crate) fn tests(root: &Path) -> Vec<Trial> {
     vec![test("ndpi::flows_agree", root, "public/ndpi", |folder| {
         flows_agree(&folder)
     })]
 }
 
 /// nDPI's definition of a flow, from the meter's public options.
-pub fn profile() -> MeterConfig {
+pub(crate) fn profile() -> MeterConfig {
     MeterConfig::new()
         .with_idle_timeout(Duration::MAX)
         .with_tcp_close(TcpClose::Ignored)
@@ -34,6 +46,7 @@ pub fn profile() -> MeterConfig {
         .with_byte_count(ByteCount::CapturedFrame)
         .with_fragments(Fragments::FirstOnly)
         .with_cut_packets(CutPackets::Skip)
+        .with_initiator(Initiator::FirstPacket)
         .with_tunnels(Tunnels::Inner)
         .with_classifiers(Classifiers::none())
 }
@@ -50,12 +63,16 @@ fn flows_agree(folder: &Path) -> Result<(), Failed> {
             println!("ndpi: {capture} set apart: {reason}");
             continue;
         }
-        let expected = expected(&text(&folder.join("expected").join(format!("{capture}.out")))?)?;
+        let expected = expected(&text(
+            &folder.join("expected").join(format!("{capture}.out")),
+        )?)?;
         let metered = meter(&path, profile());
         let found = count(metered.flows.iter().map(row));
         compared += 1;
         if found != expected {
-            let mut lines = vec![format!("{capture}: skipped {:?}", metered.report.skipped)];
+            let known = EXPLAINED.iter().find(|(known, _)| *known == capture);
+            let why = known.map_or("not explained", |(_, why)| why);
+            let mut lines = vec![format!("{capture}: {why}")];
             lines.extend(metered.error.map(|error| error.to_string()));
             lines.extend(difference("only expected", &expected, &found));
             lines.extend(difference("only found", &found, &expected));
@@ -109,20 +126,18 @@ fn difference(
 fn expected(text: &str) -> Result<BTreeMap<Row, usize>, Failed> {
     let mut rows = Vec::new();
     for line in text.lines() {
-        let Some((head, rest)) = line.trim_start().split_once(" [") else {
-            continue;
-        };
-        let Some((number, head)) = head.split_once('\t').or_else(|| head.split_once(' ')) else {
-            continue;
-        };
-        if number.parse::<u64>().is_err() {
+        let mut words = line.split_whitespace();
+        let mut word = || words.next().unwrap_or_default();
+        let (number, protocol, src, arrow, dst) = (word(), word(), word(), word(), word());
+        if number.parse::<u64>().is_err() || !matches!(arrow, "<->" | "->") {
             continue;
         }
-        let fields: Vec<&str> = head.split_whitespace().collect();
-        let &[protocol, src, "<->" | "->", dst] = fields.as_slice() else {
-            continue;
-        };
-        rows.push((protocol_number(protocol)?, end(src)?, end(dst)?, counts(rest)?));
+        rows.push((
+            protocol_number(protocol)?,
+            end(src)?,
+            end(dst)?,
+            counts(line)?,
+        ));
     }
     Ok(count(rows))
 }
@@ -135,6 +150,9 @@ fn protocol_number(name: &str) -> Result<String, Failed> {
         ("TCP", Transport::Tcp),
         ("UDP", Transport::Udp),
         ("IGMP", Transport::Other(2)),
+        ("ESP", Transport::Other(50)),
+        ("AH", Transport::Other(51)),
+        ("PIM", Transport::Other(103)),
     ];
     let named = known.iter().find(|(known, _)| *known == name);
     match named {

@@ -72,16 +72,17 @@ pub struct Packet<'a> {
 /// The format, pcap or pcapng, and a compression by gzip, zstd or xz are told by content.
 ///
 /// ```
+/// use std::io::Cursor;
 /// use peerscope_meter::Capture;
 ///
 /// // A pcap file with no packets: magic number, version 2.4, link type Ethernet.
 /// let mut file = [0; 24];
 /// file[..8].copy_from_slice(&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0]);
 /// file[20] = 1;
-/// let mut capture = Capture::from_reader("empty.pcap", &file[..])?;
+/// let mut capture = Capture::from_reader("empty.pcap", Cursor::new(file))?;
 /// assert!(capture.next_packet()?.is_none());
 ///
-/// let error = Capture::from_reader("cut.pcap", &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0][..]).unwrap_err();
+/// let error = Capture::from_reader("cut.pcap", Cursor::new([0xd4, 0xc3, 0xb2, 0xa1, 2, 0])).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "cut.pcap: byte 0: truncated: 24 bytes are needed, 6 are left"
@@ -264,6 +265,3 @@ fn decompressed(
         Err(other) => Err(std::io::Error::other(other).into()),
     }
 }
-
-#[cfg(test)]
-mod tests;

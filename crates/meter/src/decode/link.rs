@@ -125,7 +125,7 @@ fn pppoe(bytes: &[u8]) -> Result<(&[u8], u16), SkipReason> {
 }
 
 /// A PPP frame (RFC 1661), with or without HDLC's address and control bytes (RFC 1662).
-fn point_to_point(mut bytes: &[u8]) -> Result<(&[u8], u16), SkipReason> {
+pub(super) fn point_to_point(mut bytes: &[u8]) -> Result<(&[u8], u16), SkipReason> {
     if bytes.first_chunk() == Some(&[0xff, 0x03]) {
         bytes = &bytes[2..];
     }

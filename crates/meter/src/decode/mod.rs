@@ -73,6 +73,3 @@ pub(crate) fn decode<'a>(packet: &Packet<'a>, depth: Depth) -> Result<Decoded<'a
         Depth::Tunnels => Ok(tunnel::innermost(decoded)),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,8 @@
 //! TCP and UDP: ports, flags and payload.
 
+use super::Decoded;
 use super::bytes::{after, u8_at, u16_at};
 use super::network::{Fragment, Upper};
-use super::Decoded;
 use crate::report::SkipReason;
 
 pub(super) const TCP: u8 = 6;

@@ -1,4 +1,4 @@
-//! IP within IP, and IP or Ethernet within GRE.
+//! IP within IP, and IP, Ethernet or PPP within GRE.
 
 use super::bytes::{after, u8_at, u16_at};
 use super::network::Fragment;
@@ -38,30 +38,35 @@ fn inner<'a>(decoded: &Decoded<'a>) -> Result<Option<Decoded<'a>>, SkipReason> {
     let before = decoded.ip.len() - bytes.len();
     network::decode(Datagram {
         bytes,
-        on_wire: decoded.ip_length.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX)),
+        on_wire: decoded
+            .ip_length
+            .saturating_sub(u32::try_from(before).unwrap_or(u32::MAX)),
         vlan: decoded.vlan,
     })
     .map(Some)
 }
 
-/// What a GRE packet (RFC 2784, 2890) carries.
+/// What a GRE packet carries: version 0 (RFC 2784, 2890), or 1 with PPP (RFC 2637).
 fn gre(bytes: &[u8]) -> Result<&[u8], SkipReason> {
     let flags = u16_at(bytes, 0)?;
-    let (checksum, routing, key, sequence) = (0x8000, 0x4000, 0x2000, 0x1000);
-    if flags & routing != 0 || flags & 7 != 0 {
-        return Err(SkipReason::NotIp);
-    }
-    let optional = [checksum, key, sequence];
+    let (checksum, routing, key, sequence, acknowledgement) =
+        (0x8000, 0x4000, 0x2000, 0x1000, 0x0080);
+    let optional = match flags & 7 {
+        0 if flags & routing == 0 => [checksum, key, sequence],
+        1 => [key, sequence, acknowledgement],
+        _ => return Err(SkipReason::NotIp),
+    };
     let words = optional.iter().filter(|&bit| flags & bit != 0).count();
     let payload = after(bytes, 4 + 4 * words)?;
-    match u16_at(bytes, 2)? {
-        0x0800 | 0x86dd => Ok(payload),
+    let datagram = match u16_at(bytes, 2)? {
+        0x0800 | 0x86dd => payload,
         // Transparent Ethernet bridging.
-        0x6558 => link::ethernet(payload).map(|(bytes, _)| bytes),
+        0x6558 => link::ethernet(payload)?.0,
+        0x880b => link::point_to_point(payload)?.0,
+        _ => return Err(SkipReason::NotIp),
+    };
+    match u8_at(datagram, 0)? >> 4 {
+        4 | 6 => Ok(datagram),
         _ => Err(SkipReason::NotIp),
     }
-    .and_then(|bytes| match u8_at(bytes, 0)? >> 4 {
-        4 | 6 => Ok(bytes),
-        _ => Err(SkipReason::NotIp),
-    })
 }
