@@ -74,12 +74,14 @@ fn multiple_clusters(text: &mut String, system: &SystemCorrelation) -> std::fmt:
             .found()
             .is_some_and(|found| found.clustering.clusters.len() > 1)
     };
-    let mut metrics = system
+    let mut metrics: Vec<_> = system
         .metrics
         .iter()
         .filter(|metric| several(&metric.outcome))
-        .peekable();
-    if metrics.peek().is_none() {
+        .collect();
+    // Those that a rule explains first.
+    metrics.sort_by_key(|metric| metric.outcome.interesting().is_none());
+    if metrics.is_empty() {
         return Ok(());
     }
     writeln!(
@@ -165,15 +167,20 @@ fn left_out(text: &mut String, system: &SystemCorrelation) -> std::fmt::Result {
             _ => None,
         })
         .collect();
-    if !few.is_empty() {
-        writeln!(
+    match few.len() {
+        0 => Ok(()),
+        all if all == system.metrics.len() => writeln!(
+            text,
+            "\nToo few samples of {} ({}) to cluster any metric",
+            system.system, system.samples
+        ),
+        _ => writeln!(
             text,
             "\nToo few values of {} to cluster: {}",
             system.system,
             few.join(", ")
-        )?;
+        ),
     }
-    Ok(())
 }
 
 fn across(text: &mut String, analysis: &Analysis) -> std::fmt::Result {

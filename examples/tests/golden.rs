@@ -11,12 +11,17 @@ fn folder() -> PathBuf {
 fn samples_of(case: &str, family: &str, slot: &str) -> String {
     let topology = std::fs::read_to_string(folder().join(format!("{case}.topology.json"))).unwrap();
     let topology: Topology = serde_json::from_str(&topology).unwrap();
-    let family = Family::built_in().into_iter().find(|known| known.name() == family).unwrap();
+    let family = Family::built_in()
+        .into_iter()
+        .find(|known| known.name() == family)
+        .unwrap();
     let aggregation =
         Aggregation::new(family.clone(), topology.clone()).with_slot_length(slot.parse().unwrap());
     let pipeline = Pipeline::new(family, topology).with_aggregation(aggregation);
     let mut session = pipeline.session();
-    session.add_file(folder().join(format!("{case}.flows.csv"))).unwrap();
+    session
+        .add_file(folder().join(format!("{case}.flows.csv")))
+        .unwrap();
     let analysis = session.finish().unwrap();
     assert!(analysis.input.records_skipped.is_empty(), "{case}");
     let mut csv = Vec::new();
@@ -26,7 +31,11 @@ fn samples_of(case: &str, family: &str, slot: &str) -> String {
 
 /// Keys to the letter, numbers to 1e-9, relative or absolute.
 fn assert_same(case: &str, ours: &str, reference: &str) {
-    assert_eq!(ours.lines().count(), reference.lines().count(), "{case}: number of samples");
+    assert_eq!(
+        ours.lines().count(),
+        reference.lines().count(),
+        "{case}: number of samples"
+    );
     let header: Vec<&str> = reference.lines().next().unwrap().split(',').collect();
     for (line, (ours, reference)) in ours.lines().zip(reference.lines()).enumerate() {
         for (column, (a, b)) in ours.split(',').zip(reference.split(',')).enumerate() {
@@ -34,9 +43,17 @@ fn assert_same(case: &str, ours: &str, reference: &str) {
                 (Ok(x), Ok(y)) => (x - y).abs() <= 1e-9 * y.abs().max(1.0),
                 _ => a == b,
             };
-            assert!(close, "{case}, sample {line}, {}: {a}, reference {b}", header[column]);
+            assert!(
+                close,
+                "{case}, sample {line}, {}: {a}, reference {b}",
+                header[column]
+            );
         }
-        assert_eq!(ours.split(',').count(), reference.split(',').count(), "{case}, sample {line}");
+        assert_eq!(
+            ours.split(',').count(),
+            reference.split(',').count(),
+            "{case}, sample {line}"
+        );
     }
 }
 

@@ -39,12 +39,19 @@ fn analysis() -> &'static Analysis {
 fn planted(kind: &str) -> Vec<Value> {
     let truth = json("truth.json");
     let behaviours = truth["behaviours"].as_array().unwrap();
-    behaviours.iter().filter(|behaviour| behaviour["kind"] == kind).cloned().collect()
+    behaviours
+        .iter()
+        .filter(|behaviour| behaviour["kind"] == kind)
+        .cloned()
+        .collect()
 }
 
 fn hosts(behaviour: &Value) -> Vec<IpAddr> {
     let hosts = behaviour["hosts"].as_array().unwrap();
-    hosts.iter().map(|host| host["ip"].as_str().unwrap().parse().unwrap()).collect()
+    hosts
+        .iter()
+        .map(|host| host["ip"].as_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "times of 2026")]
@@ -56,24 +63,36 @@ fn time(seconds: &Value) -> Timestamp {
 fn series(host: IpAddr, metric: &str) -> BTreeMap<Timestamp, f64> {
     let table = &analysis().table;
     let column = table.metric_index(metric).unwrap();
-    let rows = table.keys().iter().enumerate().filter(|(_, key)| key.host == host);
-    rows.filter_map(|(row, key)| Some((table.slot_start(key), table.value(row, column)?))).collect()
+    let rows = table
+        .keys()
+        .iter()
+        .enumerate()
+        .filter(|(_, key)| key.host == host);
+    rows.filter_map(|(row, key)| Some((table.slot_start(key), table.value(row, column)?)))
+        .collect()
 }
 
 #[test]
 fn departed_hosts_stop_answering() {
     let mut monitored = 0;
-    for departure in planted("departure").iter().filter(|departure| departure["monitored"] == true) {
+    for departure in planted("departure")
+        .iter()
+        .filter(|departure| departure["monitored"] == true)
+    {
         let left = time(&departure["start"]);
         for host in hosts(departure) {
             let series = series(host, "outin-fract-unanswered-UDP");
             // A flow of before may still be answered in the slots around the departure.
-            let (before, after): (Vec<_>, Vec<_>) = series.iter().partition(|(slot, _)| **slot < left);
-            let late: Vec<f64> =
-                after.iter().skip(3).map(|(_, value)| **value).collect();
+            let (before, after): (Vec<_>, Vec<_>) =
+                series.iter().partition(|(slot, _)| **slot < left);
+            let late: Vec<f64> = after.iter().skip(3).map(|(_, value)| **value).collect();
             let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-            let early: Vec<f64> =
-                before.iter().rev().skip(2).map(|(_, value)| **value).collect();
+            let early: Vec<f64> = before
+                .iter()
+                .rev()
+                .skip(2)
+                .map(|(_, value)| **value)
+                .collect();
             assert!(mean(&early) < 0.2, "{host} before: {early:?}");
             assert!(mean(&late) > 0.95, "{host} after: {late:?}");
             monitored += 1;
@@ -84,8 +103,7 @@ fn departed_hosts_stop_answering() {
 
 #[test]
 fn clients_of_fake_servers_connect_again_and_again() {
-    let clients: BTreeSet<IpAddr> =
-        planted("ed2k-server-fake").iter().flat_map(hosts).collect();
+    let clients: BTreeSet<IpAddr> = planted("ed2k-server-fake").iter().flat_map(hosts).collect();
     let table = &analysis().table;
     let all: BTreeSet<IpAddr> = table.keys().iter().map(|key| key.host).collect();
     let mean = |host: IpAddr| {
@@ -117,7 +135,10 @@ fn poisoned_contacts_show_at_the_hosts_that_followed_them() {
         assert!(series.values().all(|&ports| ports <= 1.0), "{source}");
         let start = time(&truth["start"]);
         let slot = Timestamp::from_micros(start.as_micros() - 60_000_000);
-        assert!(series.range(..slot).all(|(_, &ports)| ports == 0.0), "{source} before");
+        assert!(
+            series.range(..slot).all(|(_, &ports)| ports == 0.0),
+            "{source} before"
+        );
     }
 }
 
@@ -130,7 +151,10 @@ fn clusters_have_the_shape_of_the_papers_table_4() {
     assert!(unanswered[0].contains(0.0) && unanswered[1].contains(1.0));
     let ports = found("inout-1024-dest-ports-UDP");
     assert_eq!(ports.clustering.clusters.len(), 2);
-    let interesting = kad.metric("inout-1024-dest-ports-UDP").and_then(|m| m.interesting()).unwrap();
+    let interesting = kad
+        .metric("inout-1024-dest-ports-UDP")
+        .and_then(|m| m.interesting())
+        .unwrap();
     assert_eq!(interesting.count, ports.clustering.clusters[1].count);
 }
 
@@ -146,9 +170,18 @@ fn every_packet_and_flow_is_accounted_for() {
     let truth = json("truth.json");
     let input = &analysis().input;
     let meter = input.report.meter.as_ref().unwrap();
-    assert_eq!(meter.metered.packets, truth["totals"]["packets"].as_u64().unwrap());
-    assert_eq!(meter.metered.bytes, truth["totals"]["ip_bytes"].as_u64().unwrap());
-    assert_eq!(input.flows, input.of_interest + input.skipped.values().sum::<u64>());
+    assert_eq!(
+        meter.metered.packets,
+        truth["totals"]["packets"].as_u64().unwrap()
+    );
+    assert_eq!(
+        meter.metered.bytes,
+        truth["totals"]["ip_bytes"].as_u64().unwrap()
+    );
+    assert_eq!(
+        input.flows,
+        input.of_interest + input.skipped.values().sum::<u64>()
+    );
     let samples = &analysis().samples;
     assert_eq!(samples.total, samples.by_system.values().sum::<usize>());
     assert!(analysis().table.count(SystemId(0)) > 500, "Kad samples");
