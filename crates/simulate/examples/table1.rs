@@ -1,13 +1,12 @@
-//! Prints what a simulated trace is made of: Table 1 of the SIGMETRICS 2009 paper, the planted kinds,
-//! and a hash of all flows.
+//! Prints what a simulated trace is made of: Table 1 of the SIGMETRICS 2009 paper, samples of five
+//! minutes with control traffic and their ports, and the planted kinds.
 //!
 //! `table1 [SCENARIO] [FLOWS] [SEED]`; without FLOWS the scenario's own number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use peerscope_flow::{Family, Handshake, Transport};
+use peerscope_flow::{Family, Handshake, SlotLength, Transport, Zone};
 use peerscope_simulate::{Scenario, Simulation};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,11 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let topology = simulation.topology();
     let families = [Family::emule(), Family::bittorrent(), Family::dcpp()];
     let mut pairs: BTreeMap<_, (u64, u64)> = BTreeMap::new();
-    let mut hash = DefaultHasher::new();
+    let mut samples: HashMap<_, HashSet<u16>> = HashMap::new();
     let (expected, pending) = (simulation.expected_flows(), simulation.pending_events());
     for simulated in simulation.by_ref() {
         let flow = simulated.flow;
-        (flow.key(), flow.span, flow.fwd, flow.rev).hash(&mut hash);
         let of_family = families
             .iter()
             .any(|family| family.interest(&flow).is_some());
@@ -42,11 +40,33 @@ fn main() -> Result<(), Box<dyn Error>> {
         let row = pairs.entry((!of_family, zones, outcome)).or_default();
         row.0 += 1;
         row.1 += flow.fwd.bytes + flow.rev.bytes;
+        if of_family && flow.transport == Transport::Udp {
+            let outgoing = zones.0 == Zone::Monitored;
+            let host = if outgoing { flow.src.ip } else { flow.dst.ip };
+            let slot = SlotLength::PAPER.slot_of(flow.span.start());
+            let ports = samples.entry((flow.app, host, slot)).or_default();
+            ports.extend(outgoing.then_some(flow.dst.port));
+        }
     }
     for ((other, (from, to), outcome), (flows, bytes)) in pairs {
         let family = if other { "other" } else { "p2p" };
         let zones = format!("{from:?} > {to:?}");
         println!("{family:6}{zones:24}{outcome:16}{flows:10} flows {bytes:16} bytes");
+    }
+    let mut ports: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for ((app, ..), distinct) in samples {
+        ports.entry(app).or_default().push(distinct.len());
+    }
+    for (app, mut counts) in ports {
+        let label = app.map_or(String::new(), |app| app.to_string());
+        let samples = counts.len();
+        counts.retain(|&count| count > 0);
+        counts.sort_unstable();
+        let median = counts.get(counts.len() / 2).copied().unwrap_or(0);
+        let active = counts.len();
+        println!(
+            "{label:12}{samples:8} samples with UDP, {active} of them with outgoing flows: to {median} ports in the median"
+        );
     }
     let truth = simulation.truth();
     let mut kinds: BTreeMap<_, (usize, usize, u64)> = BTreeMap::new();
@@ -68,6 +88,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{} flows, {total:.0} expected, {pending} pending events",
         truth.flows
     );
-    println!("hash {:016x}", hash.finish());
     Ok(())
 }

@@ -57,6 +57,9 @@ pub enum ScenarioError {
         /// Hosts without a role.
         free: usize,
     },
+    /// One activity of one host would give more than one flow a microsecond.
+    #[error("with traffic {0} one host would begin more than one flow a microsecond")]
+    TooFast(f64),
     /// The behaviours that do not scale have more flows than were asked for.
     #[error("{asked} flows are too few: about {fixed:.0} come from behaviours that do not scale")]
     TooFewFlows {

@@ -67,6 +67,11 @@ impl Process {
         self.pace.expected(&self.windows)
     }
 
+    /// Whether moments come faster than the clock of microseconds ticks.
+    pub(crate) fn is_too_fast(&self) -> bool {
+        self.expected() > total(&self.windows)
+    }
+
     /// End of the window that the last moment lies in.
     pub(crate) fn until(&self) -> i64 {
         self.windows.get(self.window).map_or(0, |window| window.end)

@@ -85,6 +85,9 @@ impl Simulation {
         scenario.check()?;
         let built = build(scenario, seed)?;
         let mut processes = built.processes;
+        if processes.iter().any(Process::is_too_fast) {
+            return Err(ScenarioError::TooFast(scenario.traffic));
+        }
         let queue = (0..)
             .zip(&mut processes)
             .filter_map(|(id, process)| Some(Reverse((process.first()?, id))))

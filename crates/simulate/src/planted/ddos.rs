@@ -3,6 +3,8 @@
 //! Rogue peers answer searches with a victim as contact. A host that believes them sends the victim
 //! regular messages of its protocol, to a port that is some other service's.
 
+use std::sync::Arc;
+
 use peerscope_flow::{Endpoint, Zone};
 use serde::{Deserialize, Serialize};
 
@@ -85,8 +87,8 @@ impl Plant for DdosReservedPort {
             &at("victims"),
             f64::from(self.victims),
             1.0,
-            1_000.0,
-            "from 1 to 1000 victims",
+            200.0,
+            "from 1 to 200 victims",
         )?;
         share(&at("answered"), self.answered)?;
         let to = self.to_hour.unwrap_or(trace_hours);
@@ -112,7 +114,7 @@ impl Plant for DdosReservedPort {
                 .to_hour
                 .map_or(trace.end, |hour| micros(hour * HOUR as f64)),
         };
-        let victims: Vec<Endpoint> = (0..self.victims)
+        let victims: Arc<[Endpoint]> = (0..self.victims)
             .zip(self.ports.iter().cycle())
             .map(|(_, &port)| planting.service(Zone::Internet, port))
             .collect();
@@ -138,7 +140,7 @@ impl Plant for DdosReservedPort {
 /// The poisoned contacts of one host.
 #[derive(Clone, Debug)]
 pub(crate) struct Victims {
-    endpoints: Vec<Endpoint>,
+    endpoints: Arc<[Endpoint]>,
     /// When each was contacted last.
     rested: Vec<i64>,
     transport: Wire,
