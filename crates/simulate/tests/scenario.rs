@@ -132,6 +132,9 @@ fn names_and_counts_out_of_reach_are_refused() {
     ));
     let mut fast = Scenario::preset("tiny").unwrap();
     fast.traffic = 1e6;
+    if let Some(side) = &mut fast.systems[0].provider {
+        side.udp_out = 1e9;
+    }
     assert!(matches!(
         Simulation::new(&fast, 1),
         Err(ScenarioError::TooFast(_))
