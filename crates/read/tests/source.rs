@@ -1,7 +1,5 @@
 //! Opening files: compression, detection, policies, the report.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::path::PathBuf;
 

@@ -206,7 +206,7 @@ fn values() -> impl Strategy<Value = Vec<Option<String>>> {
     let pick =
         |from: &'static [&'static str]| (0..from.len()).prop_map(move |i| Some(from[i].to_owned()));
     let count = || (0..5_000_000_u64).prop_map(|n| Some(n.to_string()));
-    let maybe = |value: proptest::strategy::BoxedStrategy<Option<String>>| prop_oneof![1 => Just(None), 4 => value];
+    let maybe = |value: BoxedStrategy<Option<String>>| prop_oneof![1 => Just(None), 4 => value];
     let seconds = || {
         (0..2_000_000_000_u64, 0..1_000_000_u32).prop_map(|(s, us)| Some(format!("{s}.{us:06}")))
     };

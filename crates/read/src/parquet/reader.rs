@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl ParquetFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
         let name: Arc<str> = path.display().to_string().into();
-        Self::read_footer(path)
+        guarded(|| Self::read_footer(path))
             .map(|(metadata, roots)| Self {
                 name: Arc::clone(&name),
                 path: path.to_owned(),
@@ -124,13 +125,16 @@ impl ParquetFile {
         let fail = |fault| ReadError::new(Arc::clone(&self.name), Position::Source, fault);
         let file = File::open(&self.path).map_err(|error| fail(error.into()))?;
         let descriptor = self.metadata.metadata().file_metadata().schema_descr();
-        let batches =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+        let batches = guarded(|| {
+            let builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+            Ok(builder
                 .with_projection(ProjectionMask::roots(descriptor, self.roots))
                 .with_row_groups(row_groups.collect())
                 .with_batch_size(BATCH)
-                .build()
-                .map_err(|error| fail(error.into()))?;
+                .build()?)
+        })
+        .map_err(fail)?;
         let mut reader = ParquetReader {
             name: Arc::clone(&self.name),
             batches,
@@ -263,14 +267,27 @@ impl ParquetReader {
     fn advance(&mut self) -> Result<bool, Fault> {
         self.before += self.rows as u64;
         (self.row, self.rows) = (0, 0);
-        let Some(batch) = self.batches.next() else {
-            return Ok(false);
-        };
-        let batch = batch.map_err(|error| ParquetError::External(Box::new(error)))?;
-        self.columns.load(&batch, &self.places)?;
-        self.rows = batch.num_rows();
-        Ok(true)
+        let (batches, columns) = (&mut self.batches, &mut self.columns);
+        let rows = guarded(|| {
+            let Some(batch) = batches.next() else {
+                return Ok(None);
+            };
+            let batch = batch.map_err(|error| ParquetError::External(Box::new(error)))?;
+            columns.load(&batch, &self.places)?;
+            Ok(Some(batch.num_rows()))
+        })?;
+        self.rows = rows.unwrap_or(0);
+        Ok(rows.is_some())
     }
+}
+
+/// Runs code of the Parquet library, which panics on some damaged files, where the reader must
+/// end with an error. What the code held is not used after a panic.
+fn guarded<T>(code: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|_| {
+        let message = "the content is damaged beyond what the decoder can tell";
+        Err(ParquetError::General(message.to_owned()).into())
+    })
 }
 
 impl Iterator for ParquetReader {

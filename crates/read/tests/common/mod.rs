@@ -34,7 +34,7 @@ fn app() -> impl Strategy<Value = Option<Application>> {
 }
 
 /// A flow as the canonical files can hold it.
-pub fn flow() -> impl Strategy<Value = Flow> {
+pub(crate) fn flow() -> impl Strategy<Value = Flow> {
     let transport = prop_oneof![
         Just(Transport::Tcp),
         Just(Transport::Udp),
@@ -70,7 +70,7 @@ pub fn flow() -> impl Strategy<Value = Flow> {
 }
 
 /// The flows as canonical CSV.
-pub fn csv(flows: &[Flow]) -> Vec<u8> {
+pub(crate) fn csv(flows: &[Flow]) -> Vec<u8> {
     let mut writer = peerscope_read::CsvWriter::new(Vec::new()).unwrap();
     for flow in flows {
         writer.write(flow).unwrap();
