@@ -29,6 +29,7 @@ mod capture;
 mod classify;
 mod clock;
 mod config;
+mod continuation;
 mod decode;
 mod duplicates;
 mod fragments;
@@ -42,7 +43,7 @@ mod tcp;
 pub use capture::{Capture, CaptureError, CaptureErrorKind, LinkType, Packet};
 pub use classify::{
     BitTorrent, Classifier, Classifiers, DirectConnect, Direction, Dns, EDonkey, Http, Kad, Ntp,
-    Payload, Tls, label_by_association, label_continuations,
+    Payload, Tls, label_by_association,
 };
 pub use config::{
     ByteCount, CutPackets, FlowIdentity, Fragments, Initiator, MeterConfig, TcpClose, Tunnels,

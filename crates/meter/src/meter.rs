@@ -1,11 +1,12 @@
 //! Packets in, flows out.
 
-use peerscope_flow::{Flow, Handshake};
+use peerscope_flow::{Flow, Handshake, Transport};
 
 use crate::capture::{Capture, CaptureError, Packet};
-use crate::classify::{Payload, label_continuations};
+use crate::classify::Payload;
 use crate::clock::{Order, TraceClock};
 use crate::config::{ByteCount, CutPackets, Fragments, MeterConfig, TcpClose, Tunnels};
+use crate::continuation::Interrupted;
 use crate::decode::{Decoded, Depth, Fragment, decode};
 use crate::duplicates::RecentPackets;
 use crate::fragments::FirstFragments;
@@ -13,7 +14,7 @@ use crate::key::Key;
 use crate::live::{Contribution, LiveFlow};
 use crate::report::{MeterReport, SkipReason};
 use crate::table::{FlowTable, Queue};
-use crate::tcp::Progress;
+use crate::tcp::{Opening, Progress};
 
 /// Turns packets into flows.
 ///
@@ -63,6 +64,7 @@ pub struct Meter {
     table: FlowTable,
     first_fragments: FirstFragments,
     recent: RecentPackets,
+    interrupted: Interrupted,
     ended: Vec<Flow>,
     report: MeterReport,
 }
@@ -79,6 +81,7 @@ impl Meter {
             table: FlowTable::new(),
             first_fragments: FirstFragments::new(),
             recent: RecentPackets::new(config.duplicate_window),
+            interrupted: Interrupted::default(),
             ended: Vec::new(),
             report: MeterReport::default(),
             config,
@@ -147,8 +150,6 @@ impl Meter {
                 self.cut_short(at);
             }
         }
-        // A timeout may have cut a connection in two, with nothing but keep-alives in one part.
-        label_continuations(&mut self.ended);
         (self.ended, self.report)
     }
 
@@ -192,7 +193,13 @@ impl Meter {
                 self.end(at);
             }
             self.make_room();
-            let flow = LiveFlow::new(key.transport(), &contribution, self.config.initiator);
+            let mut flow = LiveFlow::new(key.transport(), &contribution, self.config.initiator);
+            if key.transport() == Transport::Tcp {
+                match Opening::of(packet.flags) {
+                    Opening::Syn | Opening::SynAck => self.interrupted.forget(&key),
+                    Opening::MidStream => flow.label(self.interrupted.application(&key)),
+                }
+            }
             self.table.insert(key, flow, self.clock.passed())
         });
         let progress = self.table.flow_mut(at).add(&contribution);
@@ -269,9 +276,17 @@ impl Meter {
 
     /// Ends a flow.
     fn end(&mut self, at: u32) {
+        let interrupted = self.table.queue(at) == Queue::Open;
         let (key, flow) = self.table.remove(at);
         self.report.flows += 1;
-        self.ended.push(flow.into_flow(key));
+        let flow = flow.into_flow(key);
+        if interrupted
+            && flow.transport == Transport::Tcp
+            && let Some(application) = &flow.app
+        {
+            self.interrupted.remember(key, application.clone());
+        }
+        self.ended.push(flow);
     }
 
     /// Ends a flow that might have gone on.

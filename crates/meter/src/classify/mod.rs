@@ -11,7 +11,6 @@
 mod association;
 mod bittorrent;
 mod bytes;
-mod continuation;
 mod dcpp;
 mod dns;
 mod edonkey;
@@ -31,7 +30,6 @@ use peerscope_flow::{Application, Endpoint, Transport};
 
 pub use association::label_by_association;
 pub use bittorrent::BitTorrent;
-pub use continuation::label_continuations;
 pub use dcpp::DirectConnect;
 pub use dns::Dns;
 pub use edonkey::EDonkey;

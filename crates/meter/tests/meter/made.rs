@@ -17,6 +17,17 @@ pub(crate) struct Made {
     pub(crate) original: u32,
 }
 
+impl Made {
+    pub(crate) fn packet(&self) -> Packet<'_> {
+        Packet {
+            time: Timestamp::from_micros(self.micros),
+            link: self.link,
+            data: &self.bytes,
+            original_length: self.original,
+        }
+    }
+}
+
 /// Who sends.
 #[derive(Clone, Copy)]
 pub(crate) enum From {
@@ -81,12 +92,7 @@ pub(crate) fn micros(secs: f64) -> i64 {
 pub(crate) fn metered(config: MeterConfig, packets: &[Made]) -> (Vec<Flow>, MeterReport) {
     let mut meter = Meter::new(config);
     for packet in packets {
-        meter.push(&Packet {
-            time: Timestamp::from_micros(packet.micros),
-            link: packet.link,
-            data: &packet.bytes,
-            original_length: packet.original,
-        });
+        meter.push(&packet.packet());
     }
     let (mut flows, report) = meter.finish();
     flows.sort_by_key(|flow| (flow.span.start(), flow.span.end(), flow.key()));

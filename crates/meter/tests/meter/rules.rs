@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peerscope_flow::{Application, Flow, Handshake, InitiatorEvidence, Transport};
 use peerscope_meter::{
-    Classifier, Classifiers, Initiator, MeterConfig, Payload, SkipReason, TcpClose,
+    Classifier, Classifiers, Initiator, Meter, MeterConfig, Payload, SkipReason, TcpClose,
 };
 
 use crate::made::{From::A, From::B, Made, flows, metered, packets, tcp, udp};
@@ -207,8 +207,8 @@ fn a_udp_flow_ends_after_ten_minutes_without_packets() {
 
 #[test]
 fn ended_flows_come_out_while_time_goes_on() {
-    let mut meter = peerscope_meter::Meter::new(MeterConfig::new());
-    let push = |meter: &mut peerscope_meter::Meter, made: &Made| {
+    let mut meter = Meter::new(MeterConfig::new());
+    let push = |meter: &mut Meter, made: &Made| {
         meter.push(&peerscope_meter::Packet {
             time: peerscope_flow::Timestamp::from_micros(made.micros),
             link: made.link,
@@ -341,4 +341,27 @@ fn the_first_payloads_of_either_side_are_offered() {
         udp(0.4, B, k),
     ];
     assert_eq!(label(&answered), Some(Application::Kad));
+}
+
+#[test]
+fn a_label_reaches_what_follows_a_timeout_but_not_the_next_connection() {
+    let mut meter = Meter::new(MeterConfig::new());
+    let mut labels = Vec::new();
+    let packets = [
+        tcp(0.0, A, "S", b""),
+        tcp(0.1, B, "SA", b""),
+        tcp(0.2, A, "A", b"GET / HTTP/1.1\r\n\r\n"),
+        tcp(900.0, B, "A", b"\n"),
+        tcp(1800.0, A, "A", b"\n"),
+        tcp(2700.0, A, "S", b""),
+        tcp(3600.0, A, "A", b"\n"),
+    ];
+    for packet in &packets {
+        meter.push(&packet.packet());
+        // Whoever drains early sees the same labels.
+        labels.extend(meter.drain().map(|flow| flow.app));
+    }
+    labels.extend(meter.finish().0.into_iter().map(|flow| flow.app));
+    let http = Some(Application::Http);
+    assert_eq!(labels, [http.clone(), http.clone(), http, None, None]);
 }
