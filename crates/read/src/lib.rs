@@ -45,6 +45,7 @@ mod options;
 mod parquet;
 mod report;
 mod source;
+mod unidirectional;
 mod zeek;
 
 pub use csv::{CsvReader, CsvWriter, HEADER, WriteError};
@@ -56,4 +57,5 @@ pub use options::{Policy, ReadOptions};
 pub use parquet::{ParquetFile, ParquetOptions, ParquetReader, ParquetWriter};
 pub use report::ReadReport;
 pub use source::{FlowReader, Source};
+pub use unidirectional::{Side, UniRecord};
 pub use zeek::ZeekReader;
