@@ -14,6 +14,8 @@ mod ipfixprobe;
 mod lab;
 #[path = "data/labels.rs"]
 mod labels;
+#[path = "data/logs.rs"]
+mod logs;
 #[path = "data/metering.rs"]
 mod metering;
 #[path = "data/ndpi.rs"]
@@ -29,10 +31,11 @@ mod zeek;
 type Module = fn(&Path) -> Vec<Trial>;
 
 /// Every module, by name.
-const MODULES: [Module; 7] = [
+const MODULES: [Module; 8] = [
     ipfixprobe::tests,
     lab::tests,
     labels::tests,
+    logs::tests,
     ndpi::tests,
     no_panic::tests,
     tool_outputs::tests,

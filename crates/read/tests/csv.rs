@@ -1,5 +1,7 @@
 //! The canonical CSV: round trips, and every kind of bad input.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod common;
 
 use peerscope_flow::{Endpoint, Flow, Span, Timestamp, Transport, Volume};

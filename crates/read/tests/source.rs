@@ -1,5 +1,7 @@
 //! Opening files: compression, detection, policies, the report.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
@@ -8,6 +10,8 @@ use peerscope_read::{
 };
 
 const GOOD: &str = "1000000,2500000,udp,10.0.0.1,4672,192.0.2.1,4672,1,60,0,0,,,kad";
+
+type Compress = fn(&[u8]) -> Vec<u8>;
 
 struct Scratch {
     _dir: tempfile::TempDir,
@@ -60,8 +64,7 @@ fn drain(source: Source) -> (usize, Option<ReadError>) {
 
 #[test]
 fn compression_is_seen_by_content_and_may_have_several_members() {
-    let (first, second) = (text(3), GOOD.repeat(1) + "\n");
-    type Compress = fn(&[u8]) -> Vec<u8>;
+    let (first, second) = (text(3), GOOD.to_owned() + "\n");
     let all: [(Compression, Compress); 4] = [
         (Compression::None, <[u8]>::to_vec),
         (Compression::Gzip, gzip),
@@ -227,7 +230,7 @@ fn what_is_no_source_of_flows_says_so() {
 
 #[test]
 fn a_capture_keeps_its_bytes() {
-    let bytes = [b"\x0a\x0d\x0d\x0a".as_slice(), &[7; 200_000]].concat();
+    let bytes = [b"\x0a\x0d\x0d\x0a".as_slice(), &vec![7; 200_000]].concat();
     let scratch = file(&gzip(&bytes));
     let source = Source::open(&scratch.path, &ReadOptions::new()).unwrap();
     assert_eq!(source.format(), Format::Pcap);

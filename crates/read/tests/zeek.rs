@@ -1,5 +1,7 @@
 //! Zeek's conn.log: both layouts, their agreement, and bad input.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::fmt::Write as _;
 
 use peerscope_flow::{Flow, Handshake, InitiatorEvidence, Transport};

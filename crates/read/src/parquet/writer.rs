@@ -11,7 +11,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
-use peerscope_flow::Flow;
+use peerscope_flow::{Application, Flow, Handshake, Transport};
 
 use crate::csv::{COLUMNS, checked};
 use crate::{WriteError, address};
@@ -178,9 +178,9 @@ impl Builders {
         self.times[0].append_value(times.start.cast_signed());
         self.times[1].append_value(times.end.cast_signed());
         match flow.transport {
-            peerscope_flow::Transport::Tcp => self.transport.append_value("tcp"),
-            peerscope_flow::Transport::Udp => self.transport.append_value("udp"),
-            other @ peerscope_flow::Transport::Other(_) => {
+            Transport::Tcp => self.transport.append_value("tcp"),
+            Transport::Udp => self.transport.append_value("udp"),
+            other @ Transport::Other(_) => {
                 self.transport.append_value(other.to_string());
             }
         }
@@ -201,11 +201,11 @@ impl Builders {
             builder.append_value(count.cast_signed());
         }
         self.handshake
-            .append_option(flow.handshake.map(|outcome| outcome.as_str()));
+            .append_option(flow.handshake.map(Handshake::as_str));
         self.payload
             .append_option(flow.rev_payload_bytes.map(u64::cast_signed));
         self.app
-            .append_option(flow.app.as_ref().map(|app| app.as_str()));
+            .append_option(flow.app.as_ref().map(Application::as_str));
         Ok(())
     }
 
