@@ -1,0 +1,367 @@
+//! One pair of activities: co-occurrences, what chance allows nearby, and the lag profile.
+
+use crate::significance::{ln_hypergeometric_tail, ln_poisson_tail};
+use crate::{Counts, Runs};
+
+/// The windows around an event that tell what chance allows: those at a distance of `guard` to
+/// `reach` on either side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lags {
+    pub(crate) guard: u32,
+    pub(crate) reach: u32,
+    /// How many times the baseline chance may explain.
+    pub(crate) lift: f64,
+}
+
+impl Lags {
+    /// The nearer part of the baseline, 5 to 15 s by default: bursts raise it more than the rest.
+    fn near(self) -> Self {
+        Self {
+            reach: self.guard.saturating_mul(3).min(self.reach),
+            ..self
+        }
+    }
+
+    /// Number of lags of the baseline.
+    fn count(self) -> f64 {
+        2.0 * (f64::from(self.reach) - f64::from(self.guard) + 1.0)
+    }
+}
+
+/// How `both` is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Null {
+    /// Poisson; the mean is the share of Y among the windows around each event of X, 5 to 60 s
+    /// away: the same session, other seconds. Traffic comes in sessions, and everything a host
+    /// does co-occurs while it is on line; this null knows. It comes in bursts too, so the mean is
+    /// at least what both the windows 5 to 15 s before and those after tell; times `min_lift`.
+    LocalBaseline,
+    /// Hypergeometric over the whole trace: the textbook test, which takes sessions for rules.
+    Hypergeometric,
+}
+
+/// What is known of `X => Y` within one binding.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pair {
+    pub(crate) counts: Counts,
+    /// Expected co-occurrences by the baseline.
+    pub(crate) far: f64,
+    /// The same by its nearer part, before and after the events.
+    pub(crate) near: [f64; 2],
+    /// Co-occurrences in separate runs of Y: several in one run are one coincidence.
+    pub(crate) clumps: u64,
+    /// Expected clumps by the baseline.
+    pub(crate) clumped: f64,
+}
+
+impl Pair {
+    /// Counts only: what the score and the thresholds need.
+    pub(crate) fn counted(left: &[u32], right: &Runs, windows: u64) -> Self {
+        let both = left.iter().filter(|&&w| right.contains(w)).count() as u64;
+        Self {
+            counts: Counts {
+                left: left.len() as u64,
+                right: u64::from(right.len()),
+                both,
+                windows,
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Adds the expectation by the local baseline, in a trace of `windows` windows.
+    ///
+    /// # Complexity
+    ///
+    /// O(log runs) per event of X.
+    pub(crate) fn with_baseline(
+        mut self,
+        left: &[u32],
+        right: &Runs,
+        windows: u32,
+        lags: Lags,
+    ) -> Self {
+        let near = lags.near();
+        for &event in left {
+            let (before, after) = surroundings(event, right, windows, lags);
+            self.far += before.and(after).share();
+            let (before, after) = surroundings(event, right, windows, near);
+            self.near[0] += before.or(after).share();
+            self.near[1] += after.or(before).share();
+        }
+        self
+    }
+
+    /// Adds the clumps.
+    ///
+    /// When Y lasts, several events of X meet one run of Y: one coincidence, seen several times.
+    /// A clump is the first hit of a run by consecutive events; the expectation shrinks by the
+    /// share of first hits among all hits at the lags of the baseline.
+    ///
+    /// # Complexity
+    ///
+    /// O(runs of Y within reach) per event of X.
+    pub(crate) fn with_clumps(mut self, left: &[u32], right: &Runs, lags: Lags) -> Self {
+        let (mut hits, mut firsts) = (0_u64, 0_u64);
+        let mut previous = None;
+        self.clumps = 0;
+        for &event in left {
+            let step = previous.map_or(u32::MAX, |before| event - before);
+            previous = Some(event);
+            let (from, to) = (
+                event.saturating_sub(lags.reach),
+                event.saturating_add(lags.reach),
+            );
+            for (first, last) in right.meeting(from, to) {
+                // Shifted by a lag beyond this window, the event before meets the same run.
+                let fresh = first.saturating_add(step - 1).min(last);
+                if (first..=fresh).contains(&event) {
+                    self.clumps += 1;
+                }
+                hits += overlap(event, first, last, lags);
+                firsts += overlap(event, first, fresh, lags);
+            }
+        }
+        let share = if hits == 0 {
+            1.0
+        } else {
+            firsts as f64 / hits as f64
+        };
+        self.clumped = self.far * share;
+        self
+    }
+
+    /// Both together.
+    pub(crate) fn merge(self, other: Self) -> Self {
+        Self {
+            counts: Counts {
+                left: self.counts.left + other.counts.left,
+                right: self.counts.right + other.counts.right,
+                both: self.counts.both + other.counts.both,
+                windows: self.counts.windows + other.counts.windows,
+            },
+            far: self.far + other.far,
+            near: [self.near[0] + other.near[0], self.near[1] + other.near[1]],
+            clumps: self.clumps + other.clumps,
+            clumped: self.clumped + other.clumped,
+        }
+    }
+
+    /// All but one binding of a pool.
+    pub(crate) fn without(self, other: &Self) -> Self {
+        Self {
+            counts: Counts {
+                left: self.counts.left - other.counts.left,
+                right: self.counts.right.saturating_sub(other.counts.right),
+                both: self.counts.both - other.counts.both,
+                windows: self.counts.windows - other.counts.windows,
+            },
+            far: self.far - other.far,
+            near: [self.near[0] - other.near[0], self.near[1] - other.near[1]],
+            clumps: self.clumps - other.clumps,
+            clumped: self.clumped - other.clumped,
+        }
+    }
+
+    /// Co-occurrences that the surroundings explain.
+    pub(crate) fn expected(&self) -> f64 {
+        // A burst raises both sides; what begins with X and lasts raises one.
+        self.far.max(self.near[0].min(self.near[1]))
+    }
+
+    /// Clumps that the surroundings explain.
+    fn expected_clumps(&self) -> f64 {
+        if self.far > 0.0 {
+            self.clumped * self.expected() / self.far
+        } else {
+            0.0
+        }
+    }
+
+    /// Clumps above expectation.
+    pub(crate) fn excess(&self) -> f64 {
+        self.clumps as f64 - self.expected_clumps()
+    }
+
+    /// ln of the p-value of all co-occurrences, before clumps are known.
+    pub(crate) fn ln_p_raw(&self, null: Null, lags: Lags) -> f64 {
+        match null {
+            // Half an event is added, so that an empty baseline is not certainty.
+            Null::LocalBaseline => {
+                let mean = lags.lift * self.expected() + 0.5 / lags.count();
+                ln_poisson_tail(self.counts.both, mean)
+            }
+            Null::Hypergeometric => ln_hypergeometric_tail(self.counts),
+        }
+    }
+
+    /// ln of the p-value of the rule.
+    pub(crate) fn ln_p(&self, null: Null, lags: Lags) -> f64 {
+        match null {
+            Null::LocalBaseline => {
+                let mean = lags.lift * self.expected_clumps() + 0.5 / lags.count();
+                ln_poisson_tail(self.clumps, mean).max(self.ln_p_raw(null, lags))
+            }
+            Null::Hypergeometric => self.ln_p_raw(null, lags),
+        }
+    }
+}
+
+/// Windows with Y among some windows.
+#[derive(Clone, Copy)]
+struct Presence {
+    present: u32,
+    all: u32,
+}
+
+impl Presence {
+    const fn and(self, other: Self) -> Self {
+        Self {
+            present: self.present + other.present,
+            all: self.all + other.all,
+        }
+    }
+
+    const fn or(self, other: Self) -> Self {
+        if self.all == 0 { other } else { self }
+    }
+
+    /// 1 where the trace has no windows to tell: no evidence.
+    fn share(self) -> f64 {
+        if self.all == 0 {
+            1.0
+        } else {
+            f64::from(self.present) / f64::from(self.all)
+        }
+    }
+}
+
+/// Presence of Y in the baseline's windows before and after an event.
+fn surroundings(event: u32, right: &Runs, windows: u32, lags: Lags) -> (Presence, Presence) {
+    let presence = |from: u32, to: u32| Presence {
+        present: right.count_in(from, to),
+        all: (to + 1).saturating_sub(from),
+    };
+    let before = match event.checked_sub(lags.guard) {
+        Some(to) => presence(event.saturating_sub(lags.reach), to),
+        None => Presence { present: 0, all: 0 },
+    };
+    let end = windows.saturating_sub(1);
+    let after = presence(
+        event.saturating_add(lags.guard),
+        event.saturating_add(lags.reach).min(end),
+    );
+    (before, after)
+}
+
+/// Windows of `first..=last` that lie in the baseline around `event`.
+fn overlap(event: u32, first: u32, last: u32, lags: Lags) -> u64 {
+    let common = |a: u32, b: u32| u64::from((b.min(last) + 1).saturating_sub(a.max(first)));
+    let before = match event.checked_sub(lags.guard) {
+        Some(to) => common(event.saturating_sub(lags.reach), to),
+        None => 0,
+    };
+    before
+        + common(
+            event.saturating_add(lags.guard),
+            event.saturating_add(lags.reach).min(u32::MAX - 1),
+        )
+}
+
+/// Adds to `profile` how often Y is present at each lag -reach..=reach from an event of X.
+pub(crate) fn add_lags(profile: &mut [u64], left: &[u32], right: &Runs, reach: u32) {
+    for &event in left {
+        let from = event.saturating_sub(reach);
+        for (first, last) in right.meeting(from, event.saturating_add(reach)) {
+            let last = last.min(event.saturating_add(reach));
+            for window in first.max(from)..=last {
+                profile[(window + reach - event) as usize] += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LAGS: Lags = Lags {
+        guard: 1,
+        reach: 6,
+        lift: 1.5,
+    };
+
+    proptest! {
+        /// Against dense arrays and the definitions read aloud.
+        #[test]
+        fn sparse_evidence_equals_dense(
+            x in prop::collection::vec(prop::bool::weighted(0.2), 40),
+            y in prop::collection::vec(prop::bool::weighted(0.4), 40),
+        ) {
+            let windows = 40_u32;
+            let left: Vec<u32> = (0..windows).filter(|&w| x[w as usize]).collect();
+            let right = Runs::from_ranges((0..windows).filter(|&w| y[w as usize]).map(|w| (w, w)));
+            let pair = Pair::counted(&left, &right, 40)
+                .with_baseline(&left, &right, windows, LAGS)
+                .with_clumps(&left, &right, LAGS);
+
+            let at = |w: i64| (0..40).contains(&w) && y[usize::try_from(w).unwrap()];
+            let lags: Vec<i64> = (-6..=6_i64).filter(|lag| lag.abs() >= 1).collect();
+            let share = |lags: &[i64]| -> f64 {
+                left.iter().map(|&w| {
+                    let inside = |lags: &[i64]| -> Vec<i64> {
+                        lags.iter().map(|l| i64::from(w) + l).filter(|w| (0..40).contains(w)).collect()
+                    };
+                    let mine = match inside(lags) {
+                        // Only one side of a first or last window lies in the trace.
+                        none if none.is_empty() => inside(&lags.iter().map(|lag| -lag).collect::<Vec<_>>()),
+                        some => some,
+                    };
+                    mine.iter().filter(|w| at(**w)).count() as f64 / mine.len() as f64
+                }).sum()
+            };
+            let expected = share(&lags);
+            let (before, after) = (share(&[-3, -2, -1]), share(&[1, 2, 3]));
+            prop_assert!((pair.far - expected).abs() < 1e-9);
+            prop_assert!((pair.near[0] - before).abs() < 1e-9);
+            prop_assert!((pair.near[1] - after).abs() < 1e-9);
+            prop_assert!((pair.expected() - expected.max(before.min(after))).abs() < 1e-9);
+
+            // A hit is a first one unless Y is present all the way from the previous event's hit.
+            let first = |i: usize, lag: i64| {
+                let w = i64::from(left[i]) + lag;
+                at(w) && (i == 0 || !(i64::from(left[i - 1]) + lag..=w).all(at))
+            };
+            let clumps = (0..left.len()).filter(|&i| first(i, 0)).count() as u64;
+            prop_assert_eq!(pair.clumps, clumps);
+            let (mut hits, mut firsts) = (0_u32, 0_u32);
+            for (i, &event) in left.iter().enumerate() {
+                for &lag in &lags {
+                    hits += u32::from(at(i64::from(event) + lag));
+                    firsts += u32::from(first(i, lag));
+                }
+            }
+            let share = if hits == 0 { 1.0 } else { f64::from(firsts) / f64::from(hits) };
+            prop_assert!((pair.clumped - expected * share).abs() < 1e-9, "{} {}", pair.clumped, share);
+
+            let mut profile = vec![0; 13];
+            add_lags(&mut profile, &left, &right, 6);
+            for (lag, &count) in (-6..=6_i64).zip(&profile) {
+                prop_assert_eq!(count, left.iter().filter(|&&w| at(i64::from(w) + lag)).count() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_trace_without_surroundings_is_no_evidence() {
+        let present = Runs::from_ranges([(0, 1)]);
+        let lags = Lags { guard: 2, ..LAGS };
+        let pair = Pair::counted(&[0, 1], &present, 2).with_baseline(&[0, 1], &present, 2, lags);
+        assert!((pair.expected() - 2.0).abs() < 1e-12);
+        assert!(pair.ln_p_raw(Null::LocalBaseline, LAGS).abs() < 1e-12);
+    }
+}
