@@ -157,6 +157,10 @@ pub enum InitiatorEvidence {
     FirstPacket,
     /// The exporter or log states the initiator.
     Exporter,
+    /// Of two unidirectional records, the initiator's starts earlier, beyond clock tolerance.
+    EarlierStart,
+    /// The other end's port was seen to serve many distinct peers.
+    LearnedPort,
     /// Guessed from port numbers.
     PortHeuristic,
     /// No evidence: the direction is as the source happened to write it.
