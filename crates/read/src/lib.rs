@@ -34,27 +34,36 @@
 //! `Deserialize` for the public data types.
 
 mod address;
+mod anonymise;
 mod csv;
 mod decompress;
 mod error;
 mod format;
+mod gather;
 mod lines;
 mod number;
 mod options;
+mod pair;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod record;
+mod remerge;
 mod report;
 mod source;
 mod unidirectional;
 mod zeek;
 
+pub use anonymise::{Anonymiser, AnonymiserKey, KeyError};
 pub use csv::{CsvReader, CsvWriter, HEADER, WriteError};
 pub use decompress::Compression;
 pub use error::{Fault, FaultKind, Position, Problem, ReadError};
 pub use format::{Format, FormatError};
 pub use options::{Policy, ReadOptions};
+pub use pair::{Feed, Pair, Pairing, Sampling, Sidedness, Withheld, WithheldReason};
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetFile, ParquetOptions, ParquetReader, ParquetWriter};
+pub use record::{Record, StatedInitiator, TcpFlags};
+pub use remerge::{MergeReport, Merging, Remerge};
 pub use report::ReadReport;
 pub use source::{FlowReader, Source};
 pub use unidirectional::{Side, UniRecord};
