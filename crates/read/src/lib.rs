@@ -50,7 +50,6 @@ mod record;
 mod remerge;
 mod report;
 mod source;
-mod unidirectional;
 mod zeek;
 
 pub use anonymise::{Anonymiser, AnonymiserKey, KeyError};
@@ -66,5 +65,4 @@ pub use record::{Record, StatedInitiator, TcpFlags};
 pub use remerge::{MergeReport, Merging, Remerge};
 pub use report::ReadReport;
 pub use source::{FlowReader, Source};
-pub use unidirectional::{Side, UniRecord};
 pub use zeek::ZeekReader;
