@@ -69,7 +69,7 @@ impl Numbers {
 
     /// The number in a row, from 0 to 2^53.
     pub(super) fn needed(&self, row: usize) -> Result<u64, Fault> {
-        self.get(row)?.ok_or(Fault::Unset(self.column))
+        self.get(row)?.ok_or_else(|| Fault::Unset(self.column))
     }
 
     pub(super) fn get(&self, row: usize) -> Result<Option<u64>, Fault> {
@@ -195,7 +195,7 @@ impl<T> Lookup<T> {
     }
 
     pub(super) fn needed(&self, row: usize) -> Result<&T, Fault> {
-        self.get(row)?.ok_or(Fault::Unset(self.column))
+        self.get(row)?.ok_or_else(|| Fault::Unset(self.column))
     }
 
     #[cold]

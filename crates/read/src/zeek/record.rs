@@ -138,7 +138,8 @@ impl Record<'_> {
         field: usize,
         parse: impl Fn(&[u8]) -> Result<T, Problem>,
     ) -> Result<T, Fault> {
-        self.set(field, parse)?.ok_or(Fault::Unset(FIELDS[field]))
+        self.set(field, parse)?
+            .ok_or_else(|| Fault::Unset(FIELDS[field]))
     }
 
     fn set<T>(
