@@ -54,23 +54,15 @@ impl<T> Gather<T> {
         let key = either_way(key);
         self.advance(span.start());
         self.parts += 1;
-        match self.live.get_mut(&key) {
-            Some(group) => {
-                group.end = group.end.max(span.end());
-                group.parts.push(part);
-            }
-            None => {
-                let end = span.end();
-                self.deadlines.push(Reverse((self.deadline(end), key)));
-                self.live.insert(
-                    key,
-                    Group {
-                        end,
-                        parts: vec![part],
-                    },
-                );
-            }
+        if let Some(group) = self.live.get_mut(&key) {
+            group.end = group.end.max(span.end());
+            group.parts.push(part);
+            return;
         }
+        let end = span.end();
+        self.deadlines.push(Reverse((self.deadline(end), key)));
+        let parts = vec![part];
+        self.live.insert(key, Group { end, parts });
     }
 
     /// The next conversation that is complete, or has to go because too many parts are held.
@@ -84,7 +76,8 @@ impl<T> Gather<T> {
             let actual = self.live.get(&key).map(|group| self.deadline(group.end));
             if actual.is_some_and(|actual| actual > deadline) {
                 self.deadlines.pop();
-                self.deadlines.extend(actual.map(|actual| Reverse((actual, key))));
+                self.deadlines
+                    .extend(actual.map(|actual| Reverse((actual, key))));
                 continue;
             }
             self.forced += u64::from(deadline >= clock);

@@ -121,10 +121,8 @@ impl TcpFlags {
     /// Flags written as letters, `.` for those not set (`...AP.SF`), or as a number (`27`, `0x1b`).
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let number = std::str::from_utf8(text).ok().and_then(|text| {
-            text.strip_prefix("0x").map_or_else(
-                || text.parse().ok(),
-                |hex| u8::from_str_radix(hex, 16).ok(),
-            )
+            text.strip_prefix("0x")
+                .map_or_else(|| text.parse().ok(), |hex| u8::from_str_radix(hex, 16).ok())
         });
         if let Some(bits) = number {
             return Some(Self(bits));
@@ -166,7 +164,10 @@ mod tests {
             let flags = TcpFlags::from_bits(bits);
             assert_eq!(TcpFlags::parse(flags.to_string().as_bytes()), Some(flags));
             assert_eq!(TcpFlags::parse(bits.to_string().as_bytes()), Some(flags));
-            assert_eq!(TcpFlags::parse(format!("{bits:#x}").as_bytes()), Some(flags));
+            assert_eq!(
+                TcpFlags::parse(format!("{bits:#x}").as_bytes()),
+                Some(flags)
+            );
         }
         assert_eq!(TcpFlags::parse(b"...AP.SF").map(TcpFlags::bits), Some(0x1b));
         for text in ["x", "256", "0x100", "S F"] {
