@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use peerscope_flow::{Family, IpNet, SlotLength, Timestamp, Topology};
+use peerscope_flow::{
+    Family, Flow, IpNet, SlotIndex, SlotLength, Timestamp, Topology, Transport, Zone,
+    is_group_address,
+};
 use thiserror::Error;
 
 /// The settings of an aggregation: whose flows, on which network, in which slots.
@@ -124,6 +127,30 @@ impl Aggregation {
     /// The length of a slot.
     pub fn slot_length(&self) -> SlotLength {
         self.slot_length
+    }
+
+    /// The first and last slot that a flow is active in; `None` if it starts outside the time range
+    /// or is active in more slots than the limit.
+    pub fn slots_of(&self, flow: &Flow) -> Option<(SlotIndex, SlotIndex)> {
+        let first = self.slot_length.slot_of(flow.span.start());
+        let last = self.slot_length.slot_of(flow.span.end());
+        let short = last.0.abs_diff(first.0) < self.max_slots_per_flow;
+        (self.covers(flow.span.start()) && short).then_some((first, last))
+    }
+
+    /// Whether a flow enters an aggregate of its initiator, and of its responder.
+    ///
+    /// What drills down from samples to flows asks here which flows the samples were made of.
+    pub fn enters(&self, flow: &Flow) -> [bool; 2] {
+        let ends = [flow.src.ip, flow.dst.ip];
+        let monitored = ends.map(|ip| self.topology.zone(ip) == Zone::Monitored);
+        let left_out = self.slots_of(flow).is_none()
+            || !matches!(flow.transport, Transport::Tcp | Transport::Udp)
+            || self.family.interest(flow).is_none()
+            || (!self.keep_group_peers && ends.into_iter().any(is_group_address))
+            || (self.ignore_internal && monitored == [true; 2]);
+        let enters = |end: usize| !left_out && monitored[end] && self.selects(ends[end]);
+        [enters(0), enters(1)]
     }
 
     /// The host that an address belongs to: itself, or its prefix for grouped IPv6 hosts.

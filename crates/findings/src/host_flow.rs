@@ -1,0 +1,146 @@
+//! A flow as one of its monitored ends sees it.
+
+use std::net::IpAddr;
+
+use peerscope_flow::{Flow, Handshake, Timestamp, Transport, Volume};
+use peerscope_slot::{Aggregation, Direction};
+
+/// The number of a peer in a [`FlowLog`](crate::FlowLog), in the order of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub(crate) u32);
+
+/// A flow of interest as one monitored host sees it: what the drill-downs need of it.
+///
+/// Ordered by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct HostFlow {
+    /// First packet.
+    pub start: Timestamp,
+    /// Last packet.
+    pub end: Timestamp,
+    /// The other end.
+    pub peer: PeerId,
+    /// Who initiated it.
+    pub direction: Direction,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The host's port.
+    pub host_port: u16,
+    /// The peer's port.
+    pub peer_port: u16,
+    /// Outcome of the TCP handshake.
+    pub handshake: Option<Handshake>,
+    /// What the host sent.
+    pub sent: Volume,
+    /// What the host received.
+    pub rcvd: Volume,
+    /// Application payload of the responder, where known.
+    pub reply: Option<u64>,
+}
+
+impl HostFlow {
+    /// Every monitored host that sees the flow, with its peer; see
+    /// [`Aggregation::enters`](peerscope_slot::Aggregation::enters).
+    ///
+    /// `intern` numbers the peers.
+    pub(crate) fn views(
+        flow: &Flow,
+        aggregation: &Aggregation,
+        mut intern: impl FnMut(IpAddr) -> PeerId,
+    ) -> [Option<(IpAddr, Self)>; 2] {
+        let [initiator, responder] = aggregation.enters(flow);
+        let mut view = |direction| {
+            let (host, peer, sent, rcvd) = match direction {
+                Direction::InOut => (flow.src, flow.dst, flow.fwd, flow.rev),
+                Direction::OutIn => (flow.dst, flow.src, flow.rev, flow.fwd),
+            };
+            let of_host = Self {
+                start: flow.span.start(),
+                end: flow.span.end(),
+                peer: intern(peer.ip.to_canonical()),
+                direction,
+                transport: flow.transport,
+                host_port: host.port,
+                peer_port: peer.port,
+                handshake: flow.handshake,
+                sent,
+                rcvd,
+                reply: flow.rev_payload_bytes,
+            };
+            (aggregation.host_of(host.ip), of_host)
+        };
+        [
+            initiator.then(|| view(Direction::InOut)),
+            responder.then(|| view(Direction::OutIn)),
+        ]
+    }
+
+    /// The responder's port.
+    pub const fn destination_port(&self) -> u16 {
+        match self.direction {
+            Direction::InOut => self.peer_port,
+            Direction::OutIn => self.host_port,
+        }
+    }
+
+    /// What the responder sent.
+    pub const fn response(&self) -> Volume {
+        match self.direction {
+            Direction::InOut => self.rcvd,
+            Direction::OutIn => self.sent,
+        }
+    }
+
+    /// Whether the host initiated it.
+    pub fn is_initiated(&self) -> bool {
+        self.direction == Direction::InOut
+    }
+
+    /// A UDP flow without a packet from the responder.
+    pub fn is_unanswered(&self) -> bool {
+        self.transport == Transport::Udp && self.response().packets == 0
+    }
+
+    /// A TCP attempt whose handshake failed.
+    pub fn is_failed(&self) -> bool {
+        self.handshake == Some(Handshake::Failed)
+    }
+
+    /// A TCP connection that was set up.
+    pub fn is_complete(&self) -> bool {
+        self.handshake == Some(Handshake::Complete)
+    }
+
+    /// A TCP connection that was set up and on which the responder sent no payload.
+    pub fn is_silent(&self) -> bool {
+        self.is_complete() && self.reply == Some(0)
+    }
+
+    /// Whether it is known if anyone is there: UDP, or TCP with a known outcome.
+    pub fn is_decided(&self) -> bool {
+        self.transport == Transport::Udp || self.is_failed() || self.is_complete()
+    }
+
+    /// Whether nobody was there: UDP unanswered or TCP failed.
+    pub fn is_in_vain(&self) -> bool {
+        self.is_unanswered() || self.is_failed()
+    }
+
+    /// Payload of the responder in bytes; where it is not known, what its packets hold beyond
+    /// headers of 40 bytes.
+    pub fn reply_bytes(&self) -> u64 {
+        let response = self.response();
+        let estimate = || {
+            response
+                .bytes
+                .saturating_sub(response.packets.saturating_mul(40))
+        };
+        self.reply.unwrap_or_else(estimate)
+    }
+
+    /// Length in microseconds.
+    pub const fn micros(&self) -> i64 {
+        self.end.micros_since(self.start)
+    }
+}

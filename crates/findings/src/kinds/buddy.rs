@@ -1,0 +1,166 @@
+//! A peer that cannot keep its connection to its buddy (SIGMETRICS 2009, section 8.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use peerscope_correlate::Severity;
+use peerscope_flow::{Transport, Zone};
+use peerscope_slot::Direction;
+
+use super::{evidence, median};
+use crate::scene::Host;
+use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
+
+/// One outside peer that opens very many TCP connections to a host, and speaks UDP with it too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain data, built by users with struct syntax"
+)]
+pub struct Buddy {
+    /// At least so many TCP connections: 20; one is normal. The paper saw 825 in 25 hours.
+    pub min_connections: usize,
+    /// At least so many UDP packets to the host: 20. Packets, because a meter joins what comes in
+    /// quick succession into one flow.
+    pub min_packets: u64,
+    /// Half of the connections at most so many seconds apart: 600. The paper saw 109 s on the average;
+    /// clients that ask again for a file do so every half hour.
+    pub max_interval_secs: f64,
+    /// So many times the connections of the next busiest outside peer, if it is not another of the
+    /// kind: 3.
+    pub min_ratio: f64,
+}
+
+impl Default for Buddy {
+    fn default() -> Self {
+        Self {
+            min_connections: 20,
+            min_packets: 20,
+            max_interval_secs: 600.0,
+            min_ratio: 3.0,
+        }
+    }
+}
+
+const METRICS: [&str; 2] = ["outin-avg-conn-per-IP-TCP", "outin-total-conn-attempts-UDP"];
+
+/// What one peer opened to a host.
+#[derive(Default)]
+struct Calls<'a> {
+    tcp: Vec<&'a HostFlow>,
+    udp: Vec<&'a HostFlow>,
+}
+
+impl Calls<'_> {
+    fn packets(&self) -> u64 {
+        self.udp.iter().map(|flow| flow.rcvd.packets).sum()
+    }
+
+    /// Median time from one connection to the next, microseconds.
+    fn interval(&self) -> Option<i64> {
+        median(
+            self.tcp
+                .windows(2)
+                .map(|pair| pair[1].start.micros_since(pair[0].start))
+                .collect(),
+        )
+    }
+}
+
+impl Buddy {
+    /// Peers that connect again and again.
+    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
+        scene
+            .hosts()
+            .iter()
+            .flat_map(|host| self.examine(scene, host))
+            .collect()
+    }
+
+    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
+        let mut peers: BTreeMap<PeerId, Calls<'_>> = BTreeMap::new();
+        let outside = |flow: &&HostFlow| {
+            flow.direction == Direction::OutIn && scene.zone(flow.peer) != Zone::Monitored
+        };
+        for flow in host.flows.iter().filter(outside) {
+            let calls = peers.entry(flow.peer).or_default();
+            if flow.transport == Transport::Udp {
+                calls.udp.push(flow);
+            } else if flow.is_complete() {
+                calls.tcp.push(flow);
+            }
+        }
+        let (callers, others): (Vec<_>, Vec<_>) = peers
+            .into_iter()
+            .partition(|(_, calls)| self.is_restless(calls));
+        let next = others
+            .iter()
+            .map(|(_, calls)| calls.tcp.len())
+            .max()
+            .unwrap_or(0);
+        let stands_out = |calls: &Calls<'_>| calls.tcp.len() as f64 >= self.min_ratio * next as f64;
+        callers
+            .into_iter()
+            .filter(|(_, calls)| stands_out(calls) && scene.points_to(host, &METRICS))
+            .map(|(peer, calls)| finding(scene, host, peer, &calls, next))
+            .collect()
+    }
+
+    fn is_restless(&self, calls: &Calls<'_>) -> bool {
+        let quick = |interval: i64| interval as f64 <= self.max_interval_secs * 1e6;
+        calls.tcp.len() >= self.min_connections
+            && calls.packets() >= self.min_packets
+            && calls.interval().is_some_and(quick)
+    }
+}
+
+fn finding(
+    scene: &Scene<'_>,
+    host: &Host,
+    peer: PeerId,
+    calls: &Calls<'_>,
+    next: usize,
+) -> Finding {
+    let ip = scene.peer(peer);
+    let all = || calls.tcp.iter().chain(&calls.udp);
+    let ports: BTreeSet<u16> = all().map(|flow| flow.host_port).collect();
+    let interval = calls.interval().unwrap_or(0) as f64 / 1e6;
+    let held: f64 = calls
+        .tcp
+        .iter()
+        .map(|flow| flow.micros() as f64 / 1e6)
+        .sum();
+    let selection = FlowSelection {
+        peers: BTreeSet::from([ip]),
+        direction: Some(Direction::OutIn),
+        ..FlowSelection::of_host(host.ip)
+    };
+    let finding = scene.finding(Kind::Buddy, host);
+    Finding {
+        severity: Severity::Low,
+        explanation: format!(
+            "{ip} opens {} TCP connections and sends {} UDP packets to {}, a connection every \
+             {interval:.0} s: a buddy whose NAT keeps closing the connection?",
+            calls.tcp.len(),
+            calls.packets(),
+            host.ip,
+        ),
+        peers: vec![ip],
+        ports: ports.into_iter().collect(),
+        start: all().map(|flow| flow.start).min().unwrap_or(finding.start),
+        end: all().map(|flow| flow.end).max().unwrap_or(finding.end),
+        evidence: evidence([
+            ("tcp-connections", calls.tcp.len() as f64),
+            ("udp-flows", calls.udp.len() as f64),
+            ("udp-packets", calls.packets() as f64),
+            ("median-interval-s", interval),
+            ("mean-duration-s", held / calls.tcp.len() as f64),
+            ("tcp-connections-of-next-peer", next as f64),
+        ]),
+        samples: scene.samples(host, &METRICS),
+        flows: scene.count(&selection),
+        selection,
+        ..finding
+    }
+}

@@ -1,0 +1,322 @@
+//! Attacks on reserved ports through the P2P system (SIGMETRICS 2009, sections 8.1 and 9).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use peerscope_correlate::Severity;
+use peerscope_flow::{SystemId, Timestamp, Transport};
+use peerscope_slot::Direction;
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+use super::evidence;
+use crate::presence::share;
+use crate::scene::Host;
+use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
+
+/// A port up to 1024 to which several hosts of a system send flows that nearly nobody answers.
+///
+/// The family's own default ports are set aside. What makes it more than peers on odd ports: the port
+/// gets many times its part of the flows to reserved ports, several hosts are involved, and flows to
+/// it go unanswered more often than chance allows, given how often the system's flows do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "plain data, built by users with struct syntax"
+)]
+pub struct DdosReservedPort {
+    /// At least so many hosts: 3. The paper: not specific to a small subset of peers.
+    pub min_hosts: usize,
+    /// At least this share of the host's contacts there does not answer: 0.8; the paper saw 0.9.
+    pub min_unanswered: f64,
+    /// At least this share of the system's flows to reserved ports: 0.01, ten times what each of
+    /// 1,025 ports gets if peers choose them at random. The paper saw 0.55.
+    pub min_share: f64,
+    /// The chance of so many unanswered contacts, if the port were like all others and with as many
+    /// tries as there are ports, is at most this: 0.001.
+    pub max_chance: f64,
+}
+
+impl Default for DdosReservedPort {
+    fn default() -> Self {
+        Self {
+            min_hosts: 3,
+            min_unanswered: 0.8,
+            min_share: 0.01,
+            max_chance: 0.001,
+        }
+    }
+}
+
+/// How a system's hosts use one reserved port: a row of Figure 8.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PortUse {
+    /// The hosts' system.
+    pub system: String,
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// The destination port.
+    pub port: u16,
+    /// Flows to it.
+    pub flows: u64,
+    /// Of these, UDP flows without an answer, TCP flows that failed or got no payload.
+    pub unanswered: u64,
+    /// As a share of the system's flows to reserved ports over this transport.
+    pub share: f64,
+    /// Hosts that sent them.
+    pub hosts: BTreeSet<IpAddr>,
+    /// Flows to each destination.
+    pub destinations: BTreeMap<IpAddr, u64>,
+    /// First and last start of a flow.
+    pub start: Timestamp,
+    /// See `start`.
+    pub end: Timestamp,
+    contacts: Contacts,
+}
+
+/// Hosts with their peers, counted once however often they tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+struct Contacts {
+    all: u64,
+    /// More than half of their flows got no answer.
+    unanswered: u64,
+}
+
+impl Contacts {
+    fn add(&mut self, (flows, unanswered): (u64, u64)) {
+        self.all += 1;
+        self.unanswered += u64::from(2 * unanswered > flows);
+    }
+}
+
+const RESERVED: u16 = 1024;
+
+impl DdosReservedPort {
+    /// Reserved ports under attack.
+    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for system in 0..scene.table().systems().len() {
+            let Ok(id) = u8::try_from(system).map(SystemId) else {
+                break;
+            };
+            for transport in [Transport::Tcp, Transport::Udp] {
+                let (ports, others) = uses(scene, id, transport);
+                let attacked = ports
+                    .iter()
+                    .filter(|port| self.is_attack(port, others, ports.len()));
+                found.extend(attacked.filter_map(|port| self.finding(scene, id, port, others)));
+            }
+        }
+        found
+    }
+
+    /// How the hosts of every system use reserved ports, the family's default ports set aside: what
+    /// Figure 8 shows.
+    pub fn ports(scene: &Scene<'_>) -> Vec<PortUse> {
+        let systems = (0..=u8::MAX)
+            .take(scene.table().systems().len())
+            .map(SystemId);
+        systems
+            .flat_map(|system| [Transport::Tcp, Transport::Udp].map(|over| (system, over)))
+            .flat_map(|(system, transport)| uses(scene, system, transport).0)
+            .collect()
+    }
+
+    fn is_attack(&self, port: &PortUse, others: Contacts, ports: usize) -> bool {
+        port.hosts.len() >= self.min_hosts
+            && port.share >= self.min_share
+            && share(port.contacts.unanswered, port.contacts.all) >= self.min_unanswered
+            && chance(port.contacts, others) * ports as f64 <= self.max_chance
+    }
+
+    fn finding(
+        &self,
+        scene: &Scene<'_>,
+        system: SystemId,
+        port: &PortUse,
+        others: Contacts,
+    ) -> Option<Finding> {
+        let metric = if port.transport == Transport::Tcp {
+            "inout-1024-dest-ports-TCP"
+        } else {
+            "inout-1024-dest-ports-UDP"
+        };
+        let hosts: Vec<&Host> = port.hosts.iter().filter_map(|&ip| scene.host(ip)).collect();
+        if !hosts.iter().any(|host| scene.points_to(host, &[metric])) {
+            return None;
+        }
+        let mut samples = Vec::new();
+        for host in &hosts {
+            samples.extend(scene.interesting(host, metric));
+        }
+        let mut victims: Vec<(IpAddr, u64)> = port
+            .destinations
+            .iter()
+            .map(|(&ip, &flows)| (ip, flows))
+            .collect();
+        victims.sort_by_key(|&(ip, flows)| (std::cmp::Reverse(flows), ip));
+        let of_system = scene
+            .hosts()
+            .iter()
+            .filter(|host| host.system == system)
+            .count();
+        let unanswered = share(port.unanswered, port.flows);
+        let selection = FlowSelection {
+            hosts: port.hosts.clone(),
+            ports: BTreeSet::from([port.port]),
+            transport: Some(port.transport),
+            direction: Some(Direction::InOut),
+            ..FlowSelection::default()
+        };
+        Some(Finding {
+            kind: Kind::DdosReservedPort,
+            severity: Severity::High,
+            explanation: format!(
+                "{} of {of_system} hosts send {} flows to {} port {} of {} destinations, {:.0} % without \
+                 an answer: an attack through the P2P system?",
+                hosts.len(),
+                scene.system_name(system),
+                port.transport,
+                port.port,
+                victims.len(),
+                100.0 * unanswered,
+            ),
+            system: scene.system_name(system).to_owned(),
+            hosts: port.hosts.iter().copied().collect(),
+            ports: vec![port.port],
+            start: port.start,
+            end: port.end,
+            evidence: evidence([
+                ("unanswered-fraction", unanswered),
+                (
+                    "unanswered-fraction-other-ports",
+                    share(others.unanswered, others.all),
+                ),
+                ("share-of-reserved-port-flows", port.share),
+                (
+                    "share-of-hosts",
+                    share(hosts.len() as u64, of_system as u64),
+                ),
+                ("destinations", victims.len() as f64),
+                (
+                    "flows-to-top-victim",
+                    victims.first().map_or(0.0, |&(_, flows)| flows as f64),
+                ),
+                ("contacts", port.contacts.all as f64),
+                ("contacts-unanswered", port.contacts.unanswered as f64),
+                ("chance", chance(port.contacts, others)),
+            ]),
+            samples: BTreeMap::from([(metric.to_owned(), samples)]),
+            peers: victims.into_iter().map(|(ip, _)| ip).collect(),
+            flows: scene.count(&selection),
+            selection,
+        })
+    }
+}
+
+/// The chance of at least so many unanswered contacts if each fails as often as the others do.
+fn chance(port: Contacts, others: Contacts) -> f64 {
+    // Laplace's rule keeps the rate off 0 and 1, and at a half where nothing is known.
+    let rate = (others.unanswered + 1) as f64 / (others.all + 2) as f64;
+    match port.unanswered.checked_sub(1) {
+        None => 1.0,
+        Some(fewer) => Binomial::new(rate, port.all).map_or(1.0, |null| null.sf(fewer)),
+    }
+}
+
+/// Use of every reserved port by the hosts of a system, and the contacts on all other ports.
+fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortUse>, Contacts) {
+    let defaults = scene.aggregation().family().tcp_ports();
+    let is_reserved =
+        |port: u16| port <= RESERVED && !defaults.iter().any(|range| range.contains(port));
+    let mut others = Contacts::default();
+    let mut ports: BTreeMap<u16, PortUse> = BTreeMap::new();
+    let hosts = scene.hosts().iter().filter(|host| host.system == system);
+    for host in hosts {
+        let mut contacts: BTreeMap<(u16, IpAddr), (u64, u64)> = BTreeMap::new();
+        for flow in host
+            .of(transport)
+            .filter(|flow| flow.is_initiated() && flow.is_decided())
+        {
+            let port = flow.destination_port();
+            let unanswered = u64::from(has_no_response(flow));
+            let peer = scene.peer(flow.peer);
+            let contact = contacts.entry((port, peer)).or_default();
+            *contact = (contact.0 + 1, contact.1 + unanswered);
+            if is_reserved(port) {
+                let of_port = ports.entry(port).or_insert_with(|| PortUse {
+                    system: scene.system_name(system).to_owned(),
+                    transport,
+                    port,
+                    flows: 0,
+                    unanswered: 0,
+                    share: 0.0,
+                    hosts: BTreeSet::new(),
+                    destinations: BTreeMap::new(),
+                    start: flow.start,
+                    end: flow.start,
+                    contacts: Contacts::default(),
+                });
+                of_port.flows += 1;
+                of_port.unanswered += unanswered;
+                of_port.hosts.insert(host.ip);
+                *of_port.destinations.entry(peer).or_default() += 1;
+                of_port.start = of_port.start.min(flow.start);
+                of_port.end = of_port.end.max(flow.start);
+            }
+        }
+        for ((port, _), counts) in contacts {
+            match ports.get_mut(&port) {
+                Some(of_port) => of_port.contacts.add(counts),
+                None => others.add(counts),
+            }
+        }
+    }
+    let all: u64 = ports.values().map(|port| port.flows).sum();
+    for port in ports.values_mut() {
+        port.share = share(port.flows, all);
+    }
+    (ports.into_values().collect(), others)
+}
+
+fn has_no_response(flow: &HostFlow) -> bool {
+    flow.is_in_vain() || flow.is_silent()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_the_binomial_tail() {
+        let others = Contacts {
+            all: 98,
+            unanswered: 49,
+        };
+        let port = |all, unanswered| Contacts { all, unanswered };
+        // (49 + 1) / (98 + 2) is a half.
+        assert!((chance(port(3, 3), others) - 0.125).abs() < 1e-12);
+        assert!((chance(port(3, 2), others) - 0.5).abs() < 1e-12);
+        assert!((chance(port(3, 0), others) - 1.0).abs() < 1e-12);
+        assert!(chance(port(10_000, 10_000), others) <= 1e-300);
+    }
+
+    #[test]
+    fn a_contact_is_unanswered_by_the_majority_of_its_flows() {
+        let mut contacts = Contacts::default();
+        for counts in [(1, 1), (2, 1), (3, 2), (5, 0)] {
+            contacts.add(counts);
+        }
+        assert_eq!(
+            contacts,
+            Contacts {
+                all: 4,
+                unanswered: 2
+            }
+        );
+    }
+}
