@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use peerscope::findings::{Detectors, FindingsConfig};
 use peerscope::prelude::*;
 use peerscope::read::Format;
 use peerscope::{Analysis, SourceReport};
@@ -55,7 +56,10 @@ struct Arguments {
     /// Threads; the result does not depend on them.
     #[arg(long)]
     threads: Option<std::num::NonZeroUsize>,
-    /// Directory for samples.csv and analysis.json.
+    /// Thresholds of findings and what is known to be harmless (TOML).
+    #[arg(long)]
+    findings: Option<PathBuf>,
+    /// Directory for samples.csv, analysis.json and findings.json.
     #[arg(long)]
     out: PathBuf,
 }
@@ -97,9 +101,13 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
         .map_err(|error| about(&samples, error))?;
     let json = arguments.out.join("analysis.json");
     serde_json::to_writer_pretty(create(&json)?, &analysis).map_err(|error| about(&json, error))?;
+    let found = arguments.out.join("findings.json");
+    serde_json::to_writer_pretty(create(&found)?, &analysis.findings.active)
+        .map_err(|error| about(&found, error))?;
 
     print!("{}", tables::all(&analysis));
-    println!("\nWritten: {}, {}", samples.display(), json.display());
+    let [samples, json, found] = [samples.display(), json.display(), found.display()];
+    println!("\nWritten: {samples}, {json}, {found}");
     Ok(faults(&analysis))
 }
 
@@ -157,7 +165,17 @@ fn pipeline(arguments: &Arguments) -> Result<Pipeline, AnyError> {
         .with_aggregation(aggregation)
         .with_read(read)
         .with_meter(meter)
-        .with_rules(rules(arguments.rules.as_deref())?))
+        .with_rules(rules(arguments.rules.as_deref())?)
+        .with_findings(detectors(arguments.findings.as_deref())?))
+}
+
+fn detectors(path: Option<&Path>) -> Result<Detectors, AnyError> {
+    let Some(path) = path else {
+        return Ok(Detectors::built_in(&FindingsConfig::default()));
+    };
+    let text = fs::read_to_string(path).map_err(|error| about(path, error))?;
+    let config: FindingsConfig = toml::from_str(&text).map_err(|error| about(path, error))?;
+    Ok(Detectors::built_in(&config))
 }
 
 fn family(name: &str) -> Result<Family, AnyError> {

@@ -11,6 +11,7 @@ use peerscope_examples::short;
 pub(crate) fn all(analysis: &Analysis) -> String {
     let mut text = String::new();
     // Writing into a string cannot fail, here and below.
+    let _ = findings(&mut text, analysis);
     let _ = input(&mut text, analysis);
     for system in &analysis.correlation.systems {
         let _ = multiple_clusters(&mut text, system);
@@ -19,6 +20,44 @@ pub(crate) fn all(analysis: &Analysis) -> String {
     }
     let _ = across(&mut text, analysis);
     text
+}
+
+/// What an operator can act on, before anything else.
+fn findings(text: &mut String, analysis: &Analysis) -> std::fmt::Result {
+    let findings = &analysis.findings;
+    writeln!(text, "Findings")?;
+    if findings.active.is_empty() {
+        writeln!(text, "  none")?;
+    }
+    for finding in &findings.active {
+        let (kind, severity) = (&finding.kind, finding.severity);
+        writeln!(text, "  {kind:<18} {severity:<6} {}", finding.explanation)?;
+    }
+    if !findings.muted.is_empty() {
+        writeln!(
+            text,
+            "  {} more are known to be harmless",
+            findings.muted.len()
+        )?;
+    }
+    for shares in &findings.unanswered {
+        for (transport, counts) in [("UDP unanswered", &shares.udp), ("TCP failed", &shares.tcp)] {
+            if counts.in_vain() > 0 {
+                writeln!(
+                    text,
+                    "  incoming {transport} of {}: {} of {}; {:.0} % the host had left, {:.0} % a NAT or \
+                     away, {:.0} % undecided",
+                    shares.system,
+                    counts.in_vain(),
+                    counts.incoming,
+                    100.0 * counts.departed_share,
+                    100.0 * counts.nat_share,
+                    100.0 * counts.undecided_share,
+                )?;
+            }
+        }
+    }
+    writeln!(text)
 }
 
 fn input(text: &mut String, analysis: &Analysis) -> std::fmt::Result {

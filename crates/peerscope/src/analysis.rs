@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use peerscope_correlate::Correlation;
+use peerscope_findings::Findings;
 use peerscope_flow::SystemId;
 use peerscope_metric::SampleTable;
 use peerscope_slot::HostSlots;
@@ -26,6 +27,8 @@ pub struct Analysis {
     /// Clusters, interesting samples and what correlates.
     #[serde(flatten)]
     pub correlation: Correlation,
+    /// What an operator can act on, if it was asked for.
+    pub findings: Findings,
     /// The samples themselves.
     #[serde(skip)]
     pub table: SampleTable,

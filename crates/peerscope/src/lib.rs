@@ -41,6 +41,7 @@
 
 pub use peerscope_cluster as cluster;
 pub use peerscope_correlate as correlate;
+pub use peerscope_findings as findings;
 pub use peerscope_flow as flow;
 pub use peerscope_meter as meter;
 pub use peerscope_metric as metric;

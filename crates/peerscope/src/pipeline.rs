@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use peerscope_correlate::{CorrelateConfig, CorrelateError, Rules, RulesError, correlate};
+use peerscope_findings::{Detectors, Findings, FindingsConfig, FlowLog, Scene};
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
@@ -21,6 +22,7 @@ pub struct Pipeline {
     metrics: MetricSet,
     rules: Rules,
     correlate: CorrelateConfig,
+    findings: Option<Detectors>,
     read: ReadOptions,
     meter: MeterConfig,
 }
@@ -40,6 +42,8 @@ pub struct Settings {
     /// Clustering, dominance, coincidence and heavy hosts.
     #[serde(default)]
     pub correlate: CorrelateConfig,
+    /// Findings are looked for if this is there, with these thresholds.
+    pub findings: Option<FindingsConfig>,
     /// Rules beside the built-in ones; they replace those with the same key.
     #[serde(flatten)]
     pub rules: Option<Rules>,
@@ -82,6 +86,7 @@ impl Pipeline {
             metrics: MetricSet::paper(),
             rules: Rules::built_in(),
             correlate: CorrelateConfig::default(),
+            findings: None,
             read: ReadOptions::new().with_policy(peerscope_read::Policy::Skip),
             meter: MeterConfig::new(),
         }
@@ -124,6 +129,7 @@ impl Pipeline {
         let mut pipeline = Self::new(family, topology);
         pipeline.aggregation = pipeline.aggregation.with_slot_length(settings.slot);
         pipeline.correlate = settings.correlate;
+        pipeline.findings = settings.findings.as_ref().map(Detectors::built_in);
         if let Some(rules) = settings.rules {
             rules.check(&pipeline.metrics.names().collect::<Vec<_>>())?;
             pipeline.rules = pipeline.rules.extended(rules);
@@ -159,6 +165,13 @@ impl Pipeline {
         self
     }
 
+    /// Looks for findings too, which takes some 100 bytes of memory for each flow of interest.
+    #[must_use]
+    pub fn with_findings(mut self, detectors: Detectors) -> Self {
+        self.findings = Some(detectors);
+        self
+    }
+
     /// Replaces how logs are read.
     #[must_use]
     pub fn with_read(mut self, read: ReadOptions) -> Self {
@@ -189,6 +202,10 @@ impl Pipeline {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
             aggregator: ParallelAggregator::new(&self.aggregation),
+            log: self
+                .findings
+                .as_ref()
+                .map(|_| FlowLog::new(&self.aggregation)),
         }
     }
 }
@@ -205,12 +222,14 @@ pub struct Session<'a> {
     pipeline: &'a Pipeline,
     files: FlowFiles,
     aggregator: ParallelAggregator<'a>,
+    /// Kept if findings are looked for.
+    log: Option<FlowLog<'a>>,
 }
 
 impl Session<'_> {
     /// Adds flows.
     pub fn add(&mut self, flows: &[Flow]) {
-        self.aggregator.add(flows);
+        add(&mut self.aggregator, &mut self.log, flows);
     }
 
     /// Adds the flows of a file of any known format.
@@ -222,30 +241,43 @@ impl Session<'_> {
     ///
     /// If the file cannot be opened or its format is not known.
     pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<&SourceReport, InputError> {
-        let aggregator = &mut self.aggregator;
-        self.files.read(path, |flows| aggregator.add(flows))
+        let (aggregator, log) = (&mut self.aggregator, &mut self.log);
+        self.files.read(path, |flows| add(aggregator, log, flows))
     }
 
-    /// Makes samples, clusters them and correlates what is interesting.
+    /// Makes samples, clusters them, correlates what is interesting, and goes back to the flows for
+    /// findings where these are asked for.
     ///
     /// # Errors
     ///
     /// If the samples cannot be clustered on the scale asked for.
     pub fn finish(mut self) -> Result<Analysis, PipelineError> {
-        let aggregator = &mut self.aggregator;
-        let report: InputReport = self.files.finish(|flows| aggregator.add(flows));
+        let (aggregator, log) = (&mut self.aggregator, &mut self.log);
+        let report: InputReport = self.files.finish(|flows| add(aggregator, log, flows));
         let pipeline = self.pipeline;
         let family = pipeline.aggregation.family();
         let host_slots = self.aggregator.finish();
         let table = SampleTable::new(&host_slots, family, &pipeline.metrics);
         let correlation = correlate(&table, family.name(), &pipeline.rules, &pipeline.correlate)?;
+        let findings = match (&pipeline.findings, self.log) {
+            (Some(detectors), Some(log)) => detectors.run(&Scene::new(log, &table, &correlation)),
+            _ => Findings::default(),
+        };
         Ok(Analysis {
             family: family.name().to_owned(),
             slot_seconds: host_slots.slot_length().as_secs(),
             input: InputSummary::new(&host_slots, report),
             samples: SampleSummary::new(&table),
             correlation,
+            findings,
             table,
         })
+    }
+}
+
+fn add(aggregator: &mut ParallelAggregator<'_>, log: &mut Option<FlowLog<'_>>, flows: &[Flow]) {
+    aggregator.add(flows);
+    if let Some(log) = log {
+        log.add(flows);
     }
 }
