@@ -1,5 +1,7 @@
 //! One pair of activities: co-occurrences, what chance allows nearby, and the lag profile.
 
+use std::ops::Range;
+
 use crate::significance::{ln_hypergeometric_tail, ln_poisson_tail};
 use crate::{Counts, Runs};
 
@@ -60,7 +62,10 @@ pub(crate) struct Pair {
 impl Pair {
     /// Counts only: what the score and the thresholds need.
     pub(crate) fn counted(left: &[u32], right: &Runs, windows: u64) -> Self {
-        let both = left.iter().filter(|&&w| right.contains(w)).count() as u64;
+        let both = near(left, right, 0)
+            .flat_map(|events| &left[events])
+            .filter(|&&event| right.contains(event))
+            .count() as u64;
         Self {
             counts: Counts {
                 left: left.len() as u64,
@@ -84,11 +89,17 @@ impl Pair {
         windows: u32,
         lags: Lags,
     ) -> Self {
-        let near = lags.near();
-        for &event in left {
+        let nearer = lags.near();
+        // Events far from any Y expect none, unless the trace has no windows around them to tell.
+        let reach = if windows > lags.guard.saturating_mul(2) {
+            lags.reach
+        } else {
+            u32::MAX
+        };
+        for &event in near(left, right, reach).flat_map(|events| &left[events]) {
             let (before, after) = surroundings(event, right, windows, lags);
             self.far += before.and(after).share();
-            let (before, after) = surroundings(event, right, windows, near);
+            let (before, after) = surroundings(event, right, windows, nearer);
             self.near[0] += before.or(after).share();
             self.near[1] += after.or(before).share();
         }
@@ -106,11 +117,13 @@ impl Pair {
     /// O(runs of Y within reach) per event of X.
     pub(crate) fn with_clumps(mut self, left: &[u32], right: &Runs, lags: Lags) -> Self {
         let (mut hits, mut firsts) = (0_u64, 0_u64);
-        let mut previous = None;
         self.clumps = 0;
-        for &event in left {
-            let step = previous.map_or(u32::MAX, |before| event - before);
-            previous = Some(event);
+        for at in near(left, right, lags.reach).flatten() {
+            let event = left[at];
+            let step = match at.checked_sub(1) {
+                Some(before) => event - left[before],
+                None => u32::MAX,
+            };
             let (from, to) = (
                 event.saturating_sub(lags.reach),
                 event.saturating_add(lags.reach),
@@ -208,6 +221,29 @@ impl Pair {
             Null::Hypergeometric => self.ln_p_raw(null, lags),
         }
     }
+}
+
+/// Positions of the events within `reach` of a run of Y, and perhaps others: with many runs it is
+/// cheaper to look at every event, with few runs only these are touched, however busy X is.
+fn near<'a>(
+    left: &'a [u32],
+    right: &'a Runs,
+    reach: u32,
+) -> impl Iterator<Item = Range<usize>> + 'a {
+    let runs = right.ranges();
+    let few = reach < u32::MAX && runs.len() < left.len() / 8;
+    let all = (!few).then_some(0..left.len());
+    let mut next = 0;
+    let some = runs
+        .take(if few { usize::MAX } else { 0 })
+        .map(move |(first, last)| {
+            let from = left.partition_point(|&event| event < first.saturating_sub(reach));
+            let to = left.partition_point(|&event| event <= last.saturating_add(reach));
+            let range = from.max(next)..to.max(next);
+            next = range.end;
+            range
+        });
+    all.into_iter().chain(some)
 }
 
 /// Windows with Y among some windows.
@@ -354,6 +390,26 @@ mod tests {
                 prop_assert_eq!(count, left.iter().filter(|&&w| at(i64::from(w) + lag)).count() as u64);
             }
         }
+    }
+
+    /// Few runs among many events take the short way; it must not change anything.
+    #[test]
+    fn a_busy_left_side_and_a_rare_right_one() {
+        let left: Vec<u32> = (0..900).map(|i| i * 2).collect();
+        let right = Runs::from_ranges([(0, 1), (40, 41), (50, 50), (900, 930), (1797, 1799)]);
+        let pair = Pair::counted(&left, &right, 1800)
+            .with_baseline(&left, &right, 1800, LAGS)
+            .with_clumps(&left, &right, LAGS);
+        let far: f64 = left
+            .iter()
+            .map(|&event| {
+                let (before, after) = surroundings(event, &right, 1800, LAGS);
+                before.and(after).share()
+            })
+            .sum();
+        assert!((pair.far - far).abs() < 1e-9);
+        assert_eq!(pair.counts.both, 1 + 1 + 1 + 16 + 1);
+        assert_eq!(pair.clumps, 5);
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub struct Parameters {
     pub guard_s: f64,
     /// The baseline and the lag profile reach this far, in seconds: 60, at most 600 windows.
     pub reach_s: f64,
-    /// How many times the baseline must be exceeded, beyond chance: 1.5. Traffic comes in bursts of
-    /// all lengths; those too short for the baseline lift every pair a little. 1 is the plain test.
+    /// How many times the baseline must be exceeded, beyond chance: 1.75. Traffic comes in bursts of all
+    /// lengths; those too short for the baseline lift every pair a little. 1 is the plain test.
     pub min_lift: f64,
     /// Mean number of co-active groups in a host's bucket above which the bucket is sampled: 200.
     /// So is one with more than [`Parameters::MAX_VISITS`] pairs to count over all windows.
@@ -126,7 +126,7 @@ impl Default for Parameters {
             fdr: 0.01,
             guard_s: 5.0,
             reach_s: 60.0,
-            min_lift: 1.5,
+            min_lift: 1.75,
             bucket_limit: 200,
             templates: vec![Template::AnyClient, Template::Chain],
             min_bindings: 2,

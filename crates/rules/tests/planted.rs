@@ -103,7 +103,8 @@ fn tables() {
         for (name, parameters) in [
             ("hypergeometric", with(Null::Hypergeometric, 1.0)),
             ("local baseline, lift 1", with(Null::LocalBaseline, 1.0)),
-            ("local baseline, lift 1.5", Parameters::default()),
+            ("local baseline, lift 1.5", with(Null::LocalBaseline, 1.5)),
+            ("local baseline, lift 1.75", Parameters::default()),
         ] {
             let rules: Vec<usize> = (200..203)
                 .map(|seed| {
