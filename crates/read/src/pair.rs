@@ -163,6 +163,11 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
         &self.feed
     }
 
+    /// Notes that the exporter samples one packet in `interval`.
+    pub const fn set_sampling(&mut self, interval: u64) {
+        self.feed.stated_sampling = Some(interval);
+    }
+
     /// The records, for what their reader knows.
     pub const fn records(&self) -> &I {
         &self.records
