@@ -11,7 +11,7 @@ use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::{ReadOptions, Source};
 use peerscope_slot::{Aggregation, ParallelAggregator, aggregate};
 
-type Error = Box<dyn std::error::Error>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Time our own way from flows to metrics.
 #[derive(Parser)]
@@ -44,10 +44,10 @@ fn main() -> Result<(), Error> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(arguments.threads)
         .build()?;
-    pool.install(|| measure(&arguments)).map_err(Error::from)
+    pool.install(|| measure(&arguments))
 }
 
-fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn measure(arguments: &Arguments) -> Result<(), Error> {
     let topology: Topology = serde_json::from_reader(File::open(&arguments.topology)?)?;
     let family = Family::built_in()
         .into_iter()
@@ -55,13 +55,13 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error + Send
     let family = family.ok_or("no such family")?;
     let config = Aggregation::new(family, topology).with_slot_length(arguments.slot);
     let wants = |variant: &str| arguments.only.as_deref().is_none_or(|only| only == variant);
-    let mut wall = serde_json::Map::new();
+    let mut seconds_of = serde_json::Map::new();
     let mut table = None;
     if wants("file") {
         let seconds = timed(arguments.repeat, || {
             table = from_file(arguments, &config).ok()
         });
-        wall.insert("file".into(), seconds.into());
+        seconds_of.insert("file".into(), serde_json::json!(seconds));
     }
     let mut input_rss = None;
     if wants("memory") {
@@ -77,17 +77,17 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error + Send
                 &MetricSet::paper(),
             ));
         });
-        wall.insert("memory".into(), seconds.into());
+        seconds_of.insert("memory".into(), serde_json::json!(seconds));
     }
     let table = table.ok_or("nothing measured")?;
-    for (variant, seconds) in &wall {
-        println!("{variant}: {seconds} s");
+    for (variant, seconds) in &seconds_of {
+        println!("{variant}: [wall, CPU] seconds {seconds}");
     }
     println!("{} samples, peak RSS {:?} bytes", table.len(), peak_rss());
     if let Some(path) = &arguments.time_json {
         let facts = serde_json::json!({
             "samples": table.len(),
-            "wall_s": wall,
+            "wall_and_cpu_s": seconds_of,
             "rss_with_input_bytes": input_rss,
             "peak_rss_bytes": peak_rss(),
         });
@@ -120,15 +120,32 @@ fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable,
     ))
 }
 
-/// Wall seconds of each run.
-fn timed(repeat: usize, mut job: impl FnMut()) -> Vec<f64> {
+/// Wall and CPU seconds of each run.
+fn timed(repeat: usize, mut job: impl FnMut()) -> Vec<[f64; 2]> {
     let run = |_| {
         #[expect(clippy::disallowed_methods, reason = "a measurement")]
-        let begin = std::time::Instant::now();
+        let begin = (std::time::Instant::now(), cpu_seconds());
         job();
-        begin.elapsed().as_secs_f64()
+        [begin.0.elapsed().as_secs_f64(), cpu_seconds() - begin.1]
     };
     (0..repeat).map(run).collect()
+}
+
+/// CPU seconds of the process so far, 0 where the system does not tell.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // User and system time in hundredths, counted from behind the program's name.
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    fields
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
+        / 100.0
 }
 
 /// Peak resident memory so far, where the system tells.

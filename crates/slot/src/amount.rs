@@ -5,32 +5,55 @@ use std::ops::AddAssign;
 /// A non-negative sum in 64.128 fixed point: bytes or packets, of which a flow that spans slots
 /// contributes a fraction.
 ///
-/// Addition is exact and so does not depend on order; it saturates just below 2^64. The long
+/// Addition is exact and so does not depend on order; whole units saturate at 2^64 - 1. The long
 /// fraction keeps quotients of two tiny shares (a microsecond of a flow of days) within 1e-9.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Amount {
-    whole: u64,
-    /// The fraction's first and last 64 bits.
+    pub(crate) whole: u64,
+    pub(crate) fraction: Fraction,
+}
+
+/// The digits behind the point, the first and the last 64 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Fraction {
     high: u64,
     low: u64,
+}
+
+impl Fraction {
+    const ZERO: Self = Self { high: 0, low: 0 };
+
+    /// Adds, and returns the whole unit that is carried over.
+    #[must_use]
+    pub(crate) fn add(&mut self, other: Self) -> u64 {
+        let (low, carry) = self.low.overflowing_add(other.low);
+        let (high, first) = self.high.overflowing_add(other.high);
+        let (high, second) = high.overflowing_add(u64::from(carry));
+        *self = Self { high, low };
+        u64::from(first) + u64::from(second)
+    }
+
+    /// Subtracts, and returns the whole unit that is borrowed.
+    fn subtract(&mut self, other: Self) -> u64 {
+        let (low, borrow) = self.low.overflowing_sub(other.low);
+        let (high, first) = self.high.overflowing_sub(other.high);
+        let (high, second) = high.overflowing_sub(u64::from(borrow));
+        *self = Self { high, low };
+        u64::from(first) + u64::from(second)
+    }
 }
 
 impl Amount {
     /// Nothing.
     pub const ZERO: Self = Self::whole(0);
-    const MAX: Self = Self {
-        whole: u64::MAX,
-        high: u64::MAX,
-        low: u64::MAX,
-    };
 
     /// A whole count.
     pub const fn whole(count: u64) -> Self {
         Self {
             whole: count,
-            high: 0,
-            low: 0,
+            fraction: Fraction::ZERO,
         }
     }
 
@@ -53,18 +76,22 @@ impl Amount {
         let (whole, rest) = digit(u128::from(count) * u128::from(part));
         let (high, rest) = digit(rest);
         let (low, _) = digit(rest);
-        Self { whole, high, low }
+        Self {
+            whole,
+            fraction: Fraction { high, low },
+        }
     }
 
     /// Whether the exact sum is zero.
-    pub const fn is_zero(self) -> bool {
-        self.whole == 0 && self.high == 0 && self.low == 0
+    pub fn is_zero(self) -> bool {
+        self == Self::ZERO
     }
 
     /// The nearest floating-point number, to within an ulp.
     pub fn to_f64(self) -> f64 {
         let unit = 1.0 / (1_u128 << 64) as f64;
-        self.whole as f64 + (self.high as f64 + self.low as f64 * unit) * unit
+        let Fraction { high, low } = self.fraction;
+        self.whole as f64 + (high as f64 + low as f64 * unit) * unit
     }
 
     /// `(self - other) / (self + other)`, in `[-1, 1]`; `None` if both are zero.
@@ -79,23 +106,17 @@ impl Amount {
     }
 
     /// The exact difference to a smaller amount.
-    fn minus(self, smaller: Self) -> Self {
-        let (low, borrow) = self.low.overflowing_sub(smaller.low);
-        let (high, first) = self.high.overflowing_sub(smaller.high);
-        let (high, second) = high.overflowing_sub(u64::from(borrow));
-        let whole = self.whole - smaller.whole - u64::from(first) - u64::from(second);
-        Self { whole, high, low }
+    fn minus(mut self, smaller: Self) -> Self {
+        let borrow = self.fraction.subtract(smaller.fraction);
+        self.whole -= smaller.whole + borrow;
+        self
     }
 }
 
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
-        let (low, carry) = self.low.overflowing_add(other.low);
-        let (high, first) = self.high.overflowing_add(other.high);
-        let (high, second) = high.overflowing_add(u64::from(carry));
-        let whole = self.whole.checked_add(other.whole);
-        let whole = whole.and_then(|whole| whole.checked_add(u64::from(first) + u64::from(second)));
-        *self = whole.map_or(Self::MAX, |whole| Self { whole, high, low });
+        let carry = self.fraction.add(other.fraction);
+        self.whole = self.whole.saturating_add(other.whole).saturating_add(carry);
     }
 }
 
@@ -112,10 +133,8 @@ mod tests {
                 sum += Amount::share(count, part, total);
             }
             let lost = Amount::whole(count).minus(sum);
-            assert!(
-                (lost.whole, lost.high) == (0, 0) && lost.low <= 3,
-                "{lost:?}"
-            );
+            assert_eq!((lost.whole, lost.fraction.high), (0, 0));
+            assert!(lost.fraction.low <= 3, "{lost:?}");
         }
     }
 
@@ -126,14 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn sums_saturate_instead_of_wrapping() {
-        let mut sum = Amount::whole(u64::MAX);
-        sum += Amount::share(1, 1, 2);
-        assert_eq!((sum.whole, sum.high), (u64::MAX, 1 << 63));
-        sum += Amount::share(1, 1, 2);
-        assert_eq!(sum, Amount::MAX);
-        sum += Amount::whole(1);
-        assert_eq!(sum, Amount::MAX);
+    fn sums_saturate_instead_of_wrapping_whatever_the_order() {
+        let half = Amount::share(1, 1, 2);
+        let parts = [Amount::whole(u64::MAX), half, half, Amount::whole(1)];
+        let sum = |order: [usize; 4]| {
+            let mut sum = Amount::ZERO;
+            order.into_iter().for_each(|i| sum += parts[i]);
+            sum
+        };
+        assert_eq!(sum([0, 1, 2, 3]), Amount::whole(u64::MAX));
+        assert_eq!(sum([3, 2, 0, 1]), Amount::whole(u64::MAX));
     }
 
     #[test]

@@ -99,23 +99,6 @@ impl TransportSlot {
             Direction::OutIn => &self.outin,
         }
     }
-
-    pub(crate) fn direction_mut(&mut self, direction: Direction) -> &mut DirectionSlot {
-        match direction {
-            Direction::InOut => &mut self.inout,
-            Direction::OutIn => &mut self.outin,
-        }
-    }
-
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.live = self.live.saturating_add(other.live);
-        self.sent += other.sent;
-        self.rcvd += other.rcvd;
-        self.packets += other.packets;
-        self.duration_micros = self.duration_micros.saturating_add(other.duration_micros);
-        self.inout.merge(&other.inout);
-        self.outin.merge(&other.outin);
-    }
 }
 
 /// Flows of one transport started in a slot in one direction.
@@ -143,22 +126,6 @@ pub struct DirectionSlot {
     pub dest_ports: u32,
     /// Distinct destination ports from 0 to 1024.
     pub reserved_ports: u32,
-}
-
-impl DirectionSlot {
-    /// Adds the plain counts; distinct counts are made from the merged keys.
-    fn merge(&mut self, other: &Self) {
-        for (own, more) in [
-            (&mut self.started, other.started),
-            (&mut self.failed, other.failed),
-            (&mut self.complete, other.complete),
-            (&mut self.payload_known, other.payload_known),
-            (&mut self.payload_none, other.payload_none),
-            (&mut self.unanswered, other.unanswered),
-        ] {
-            *own = own.saturating_add(more);
-        }
-    }
 }
 
 /// The aggregates of a trace, by host address (IPv4 first), then slot.

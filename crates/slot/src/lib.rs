@@ -37,6 +37,7 @@ mod config;
 mod distinct;
 mod host_slot;
 mod open_slot;
+mod sums;
 
 pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
 pub use amount::Amount;

@@ -1,22 +1,58 @@
 //! A slot that still takes flows.
 
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use peerscope_flow::{Family, Flow, Handshake, SlotIndex, SystemId, Transport};
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
+use peerscope_flow::{Family, Flow, SlotIndex, SystemId, Transport};
 
-use crate::distinct::{DistinctCounter, Start};
-use crate::{Amount, Direction, DirectionSlot, HostSlot, TransportSlot};
+use crate::distinct::{Distinct, DistinctCounter, Start};
+use crate::sums::{Fractions, Portion, Sums};
+use crate::{Direction, HostSlot};
+
+/// The slots that take flows, by number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenSlots {
+    slots: Vec<(SlotIndex, OpenSlot)>,
+    places: HashMap<i64, usize, RandomState>,
+    /// Where the last flow went: the next one mostly goes there too.
+    latest: usize,
+}
+
+impl OpenSlots {
+    pub(crate) fn slot(&mut self, slot: SlotIndex) -> &mut OpenSlot {
+        if self
+            .slots
+            .get(self.latest)
+            .is_none_or(|(latest, _)| *latest != slot)
+        {
+            self.latest = *self.places.entry(slot.0).or_insert_with(|| {
+                self.slots.push((slot, OpenSlot::default()));
+                self.slots.len() - 1
+            });
+        }
+        &mut self.slots[self.latest].1
+    }
+
+    pub(crate) fn into_slots(self) -> Vec<(SlotIndex, OpenSlot)> {
+        self.slots
+    }
+}
 
 /// Sums per host and the keys for distinct counts. Cheap to merge, finished once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenSlot {
-    rows_of: HashMap<u128, u32, RandomState>,
+    /// Row numbers by their host; the host itself stands in the row, which is needed anyway.
+    rows_of: HashTable<u32>,
     rows: Vec<Row>,
+    /// TCP, UDP of each row.
+    fractions: Vec<[Fractions; 2]>,
     starts: Vec<Start>,
     v6_peers: Vec<u128>,
     v6_numbers: HashMap<u128, u32, RandomState>,
+    hasher: RandomState,
 }
 
 #[derive(Clone, Debug)]
@@ -25,7 +61,7 @@ struct Row {
     /// Bit i: control system i was active.
     control: u32,
     /// TCP, UDP.
-    transports: [TransportSlot; 2],
+    transports: [Sums; 2],
 }
 
 /// A flow as one of its monitored ends sees it.
@@ -40,51 +76,45 @@ pub(crate) struct View<'a> {
     pub(crate) control: Option<SystemId>,
 }
 
-/// What a flow brings into one slot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Portion {
-    pub(crate) fwd_bytes: Amount,
-    pub(crate) rev_bytes: Amount,
-    pub(crate) packets: Amount,
-}
-
 const GROUPS_PER_ROW: u32 = 4;
 
 impl OpenSlot {
-    /// Counts a flow that is active in this slot.
-    pub(crate) fn add_active(&mut self, view: &View<'_>, portion: &Portion) -> u32 {
-        let row_number = self.row(view.host);
-        let row = &mut self.rows[row_number as usize];
-        if let Some(system) = view.control {
-            row.control |= 1 << system.0;
-        }
+    /// Counts a flow that starts and ends in this slot.
+    pub(crate) fn add_whole(&mut self, view: &View<'_>) {
+        let number = self.row(view.host);
+        let row = &mut self.rows[number as usize];
+        row.see(view.control);
         let sums = &mut row.transports[transport_index(view.flow.transport)];
-        sums.live = sums.live.saturating_add(1);
-        let (sent, rcvd) = match view.direction {
-            Direction::InOut => (portion.fwd_bytes, portion.rev_bytes),
-            Direction::OutIn => (portion.rev_bytes, portion.fwd_bytes),
-        };
-        sums.sent += sent;
-        sums.rcvd += rcvd;
-        sums.packets += portion.packets;
-        row_number
+        sums.add_whole(view.flow, view.direction);
+        sums.add_started(view.flow, view.direction);
+        self.add_start(number, view);
     }
 
-    /// Counts a flow that starts in this slot; `row` is what `add_active` returned for it.
-    pub(crate) fn add_started(&mut self, row: u32, view: &View<'_>) {
-        let flow = view.flow;
-        let transport = transport_index(flow.transport);
-        let sums = &mut self.rows[row as usize].transports[transport];
-        sums.duration_micros = sums.duration_micros.saturating_add(flow.span.micros());
-        count_outcome(sums.direction_mut(view.direction), flow);
+    /// Counts the part of a flow that overlaps this slot.
+    pub(crate) fn add_portion(&mut self, view: &View<'_>, portion: &Portion, starts_here: bool) {
+        let number = self.row(view.host);
+        let row = &mut self.rows[number as usize];
+        row.see(view.control);
+        let transport = transport_index(view.flow.transport);
+        let sums = &mut row.transports[transport];
+        let fractions = &mut self.fractions[number as usize][transport];
+        sums.add_portion(fractions, portion, view.direction);
+        if starts_here {
+            sums.add_started(view.flow, view.direction);
+            self.add_start(number, view);
+        }
+    }
+
+    fn add_start(&mut self, row: u32, view: &View<'_>) {
+        let transport = transport_index(view.flow.transport);
         let (peer, peer_is_v6) = match view.peer {
             IpAddr::V4(v4) => (v4.to_bits(), false),
             IpAddr::V6(v6) => (self.v6_number(v6.to_bits()), true),
         };
         self.starts.push(Start {
-            group: row * GROUPS_PER_ROW + group_offset(transport, view.direction),
+            group: group(row, transport, view.direction),
             peer,
-            port: flow.dst.port,
+            port: view.flow.dst.port,
             peer_is_v6,
             peer_in_isp: view.peer_in_isp,
         });
@@ -93,11 +123,16 @@ impl OpenSlot {
     /// Adds everything another part of the trace brought into the same slot.
     pub(crate) fn merge(&mut self, other: Self) {
         let rows: Vec<u32> = other.rows.iter().map(|row| self.row(row.host)).collect();
-        for (row, &number) in other.rows.iter().zip(&rows) {
+        for ((row, fractions), &number) in other.rows.iter().zip(&other.fractions).zip(&rows) {
             let own = &mut self.rows[number as usize];
+            let own_fractions = &mut self.fractions[number as usize];
             own.control |= row.control;
-            for (own, more) in own.transports.iter_mut().zip(&row.transports) {
-                own.merge(more);
+            for transport in 0..2 {
+                own.transports[transport].merge(
+                    &mut own_fractions[transport],
+                    &row.transports[transport],
+                    &fractions[transport],
+                );
             }
         }
         let v6_numbers: Vec<u32> = other
@@ -121,72 +156,77 @@ impl OpenSlot {
 
     /// Counts what is distinct and returns one aggregate a host, in no particular order.
     pub(crate) fn finish(
-        mut self,
+        self,
         slot: SlotIndex,
         family: &Family,
         counter: &mut DistinctCounter,
-    ) -> impl Iterator<Item = HostSlot> {
-        let rows = &mut self.rows;
-        counter.count(
-            &self.starts,
-            rows.len() * GROUPS_PER_ROW as usize,
-            |group, distinct| {
-                let row = &mut rows[(group / GROUPS_PER_ROW) as usize];
-                let (transport, direction) = group_parts(group % GROUPS_PER_ROW);
-                let counts = row.transports[transport].direction_mut(direction);
-                counts.peers = distinct.peers;
-                counts.isp_peers = distinct.isp_peers;
-                counts.dest_ports = distinct.ports;
-                counts.reserved_ports = distinct.reserved_ports;
-            },
-        );
-        self.rows.into_iter().map(move |row| {
-            let [tcp, udp] = row.transports;
-            let host = IpAddr::V6(Ipv6Addr::from_bits(row.host)).to_canonical();
-            HostSlot {
-                host,
-                slot,
-                system: family.system_of(row.control),
-                tcp,
-                udp,
-            }
-        })
+    ) -> Vec<HostSlot> {
+        let groups = self.rows.len() * GROUPS_PER_ROW as usize;
+        let mut distinct = vec![Distinct::default(); groups];
+        counter.count(&self.starts, groups, |group, counts| {
+            distinct[group as usize] = counts;
+        });
+        let finished = self.rows.iter().zip(&self.fractions).zip((0..).step_by(4));
+        finished
+            .map(|((row, fractions), first)| {
+                let transport = |transport: usize| {
+                    let first = first + 2 * transport;
+                    let distinct = [distinct[first], distinct[first + 1]];
+                    row.transports[transport].finish(&fractions[transport], &distinct)
+                };
+                HostSlot {
+                    host: IpAddr::V6(Ipv6Addr::from_bits(row.host)).to_canonical(),
+                    slot,
+                    system: family.system_of(row.control),
+                    tcp: transport(0),
+                    udp: transport(1),
+                }
+            })
+            .collect()
     }
 
     fn row(&mut self, host: u128) -> u32 {
-        *self.rows_of.entry(host).or_insert_with(|| {
-            self.rows.push(Row {
-                host,
-                control: 0,
-                transports: Default::default(),
-            });
-            last_index(self.rows.len())
-        })
+        let Self {
+            rows_of,
+            rows,
+            fractions,
+            hasher,
+            ..
+        } = self;
+        let found = rows_of.entry(
+            hasher.hash_one(host),
+            |&row| rows[row as usize].host == host,
+            |&row| hasher.hash_one(rows[row as usize].host),
+        );
+        match found {
+            Entry::Occupied(row) => *row.get(),
+            Entry::Vacant(vacant) => {
+                let number = next_index(rows.len());
+                vacant.insert(number);
+                rows.push(Row {
+                    host,
+                    control: 0,
+                    transports: Default::default(),
+                });
+                fractions.push(Default::default());
+                number
+            }
+        }
     }
 
     fn v6_number(&mut self, ip: u128) -> u32 {
         *self.v6_numbers.entry(ip).or_insert_with(|| {
             self.v6_peers.push(ip);
-            last_index(self.v6_peers.len())
+            next_index(self.v6_peers.len() - 1)
         })
     }
 }
 
-fn count_outcome(counts: &mut DirectionSlot, flow: &Flow) {
-    counts.started = counts.started.saturating_add(1);
-    counts.unanswered = counts
-        .unanswered
-        .saturating_add(u32::from(flow.rev.packets == 0));
-    match flow.handshake {
-        Some(Handshake::Failed) => counts.failed = counts.failed.saturating_add(1),
-        Some(Handshake::Complete) => {
-            counts.complete = counts.complete.saturating_add(1);
-            if let Some(bytes) = flow.rev_payload_bytes {
-                counts.payload_known = counts.payload_known.saturating_add(1);
-                counts.payload_none = counts.payload_none.saturating_add(u32::from(bytes == 0));
-            }
+impl Row {
+    fn see(&mut self, control: Option<SystemId>) {
+        if let Some(system) = control {
+            self.control |= 1 << system.0;
         }
-        Some(Handshake::Unknown) | None => {}
     }
 }
 
@@ -194,22 +234,12 @@ fn transport_index(transport: Transport) -> usize {
     usize::from(transport == Transport::Udp)
 }
 
-fn group_offset(transport: usize, direction: Direction) -> u32 {
-    let udp = u32::from(transport == 1);
-    udp * 2 + u32::from(direction == Direction::OutIn)
-}
-
-fn group_parts(offset: u32) -> (usize, Direction) {
-    let direction = if offset.is_multiple_of(2) {
-        Direction::InOut
-    } else {
-        Direction::OutIn
-    };
-    (usize::from(offset >= 2), direction)
+fn group(row: u32, transport: usize, direction: Direction) -> u32 {
+    row * GROUPS_PER_ROW + 2 * u32::from(transport == 1) + direction as u32
 }
 
 /// Rows and addresses of one slot are far fewer than 2^30: each needs memory of its own.
 #[expect(clippy::cast_possible_truncation, reason = "see above")]
-fn last_index(len: usize) -> u32 {
-    (len - 1) as u32
+fn next_index(len: usize) -> u32 {
+    len as u32
 }
