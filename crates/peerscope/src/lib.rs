@@ -46,6 +46,8 @@ pub use peerscope_flow as flow;
 pub use peerscope_meter as meter;
 pub use peerscope_metric as metric;
 pub use peerscope_read as read;
+pub use peerscope_rules as rules;
+pub use peerscope_simulate as simulate;
 pub use peerscope_slot as slot;
 
 mod analysis;

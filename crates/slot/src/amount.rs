@@ -150,7 +150,9 @@ mod tests {
         let parts = [Amount::whole(u64::MAX), half, half, Amount::whole(1)];
         let sum = |order: [usize; 4]| {
             let mut sum = Amount::ZERO;
-            order.into_iter().for_each(|i| sum += parts[i]);
+            for i in order {
+                sum += parts[i];
+            }
             sum
         };
         assert_eq!(sum([0, 1, 2, 3]), Amount::whole(u64::MAX));
