@@ -116,8 +116,6 @@ pub(crate) struct Incoming {
     pub(crate) unanswered: u64,
     pub(crate) tcp: u64,
     pub(crate) failed: u64,
-    pub(crate) sent: u64,
-    pub(crate) rcvd: u64,
 }
 
 impl Incoming {
@@ -140,26 +138,10 @@ impl Incoming {
         if flow.transport == peerscope_flow::Transport::Udp {
             self.udp += 1;
             self.unanswered += u64::from(flow.is_unanswered());
-            self.sent = self.sent.saturating_add(flow.sent.bytes);
-            self.rcvd = self.rcvd.saturating_add(flow.rcvd.bytes);
         } else {
             self.tcp += 1;
             self.failed += u64::from(flow.is_failed());
         }
-    }
-
-    pub(crate) fn in_vain(&self) -> u64 {
-        self.unanswered + self.failed
-    }
-
-    pub(crate) fn total(&self) -> u64 {
-        self.udp + self.tcp
-    }
-
-    /// As of `ratio-bytes-sent-to-rcvd-UDP`; -1 if the host sent nothing.
-    pub(crate) fn balance(&self) -> Option<f64> {
-        let (sent, rcvd) = (self.sent as f64, self.rcvd as f64);
-        (sent + rcvd > 0.0).then(|| (sent - rcvd) / (sent + rcvd))
     }
 }
 

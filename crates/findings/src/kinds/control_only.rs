@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 
-use super::evidence;
 use super::persistent::Persistence;
+use super::{Part, by_system, carries_data, evidence};
+use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
@@ -24,8 +25,9 @@ pub struct ControlOnly {
     /// The mean packet over all its TCP flows has at most so many bytes: 250, the high end of the
     /// paper's interesting cluster (Table 4).
     pub max_packet_bytes: f64,
-    /// At least so many connections were set up: 10.
-    pub min_connections: usize,
+    /// So many hosts of the system would have as few connections with data, if all were alike: at
+    /// most 0.5. A host with few connections can be without by chance.
+    pub max_expected: f64,
 }
 
 impl Default for ControlOnly {
@@ -36,7 +38,7 @@ impl Default for ControlOnly {
                 min_share: 0.9,
             },
             max_packet_bytes: 250.0,
-            min_connections: 10,
+            max_expected: 0.5,
         }
     }
 }
@@ -46,14 +48,22 @@ const METRIC: &str = "avg-pkt-size-TCP";
 impl ControlOnly {
     /// Hosts that exchange control messages only.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        scene
+        let systems = by_system(scene, with_data);
+        let wholes = scene
             .hosts()
             .iter()
-            .filter_map(|host| self.examine(scene, host))
+            .map(|host| (host, systems[&host.system]));
+        wholes
+            .filter_map(|(host, whole)| self.examine(scene, host, whole))
             .collect()
     }
 
-    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+    fn examine(
+        &self,
+        scene: &Scene<'_>,
+        host: &Host,
+        (whole, hosts): (Part, usize),
+    ) -> Option<Finding> {
         let (samples, of_samples) = self.persistence.check(scene, host, METRIC)?;
         let tcp = || host.of(Transport::Tcp);
         let connections = tcp().filter(|flow| flow.is_complete()).count();
@@ -64,7 +74,12 @@ impl ControlOnly {
             .map(|flow| u128::from(flow.sent.packets) + u128::from(flow.rcvd.packets))
             .sum();
         let size = bytes as f64 / packets as f64;
-        if connections < self.min_connections || packets == 0 || size > self.max_packet_bytes {
+        if packets == 0 || size > self.max_packet_bytes {
+            return None;
+        }
+        let own = with_data(host);
+        let expected = own.expected_with_so_few(whole, hosts);
+        if expected > self.max_expected {
             return None;
         }
         let selection = FlowSelection {
@@ -83,6 +98,12 @@ impl ControlOnly {
             end: tcp().map(|flow| flow.end).max().unwrap_or(finding.end),
             evidence: evidence([
                 ("connections", connections as f64),
+                ("connections-with-data", own.some as f64),
+                (
+                    "connections-with-data-fraction-of-system",
+                    share(whole.some, whole.all),
+                ),
+                ("expected-by-chance", expected),
                 ("mean-packet-bytes", size),
                 ("bytes", bytes as f64),
                 ("samples-fraction", samples.len() as f64 / of_samples as f64),
@@ -93,4 +114,10 @@ impl ControlOnly {
             ..finding
         })
     }
+}
+
+/// The host's connections that carry data, of all it set up or accepted.
+fn with_data(host: &Host) -> Part {
+    let complete = host.of(Transport::Tcp).filter(|flow| flow.is_complete());
+    Part::of(complete, carries_data)
 }

@@ -4,7 +4,7 @@ use peerscope_correlate::Severity;
 use peerscope_slot::Direction;
 
 use super::evidence;
-use crate::presence::{Cause, Departure, Incoming, Presence, share};
+use crate::presence::{Departure, Presence};
 use crate::scene::Host;
 use crate::selection::Outcome;
 use crate::{Finding, FlowSelection, Kind, Scene};
@@ -17,7 +17,8 @@ pub(super) const METRICS: [&str; 4] = [
     "outin-failure-ratio-TCP",
 ];
 
-/// A host that initiates nothing any more, answers nothing, and is contacted nevertheless.
+/// A host that initiates nothing any more, answers nothing, and is contacted nevertheless: from then
+/// on all flows come in, all are unanswered, and bytes are only received.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -28,14 +29,9 @@ pub(super) const METRICS: [&str; 4] = [
 pub struct DepartedHosts {
     /// When it counts as gone.
     pub departure: Departure,
-    /// At least so many flows to it afterwards: 5. Fewer are no burden.
-    pub min_flows: u64,
-    /// At least this share of them is unanswered or fails: 0.8, the low end of the paper's
-    /// interesting cluster (Table 5).
-    pub min_unanswered: f64,
-    /// Of the UDP bytes afterwards, (sent - received) / (sent + received) is at most this: -0.63,
-    /// the high end of the paper's interesting cluster (Table 4).
-    pub max_balance: f64,
+    /// At least so many flows to it, later than it could be between two flows of its own
+    /// ([`Departure::active_gap_slots`]): 5. Fewer are no burden, and no proof.
+    pub min_flows: usize,
 }
 
 impl Default for DepartedHosts {
@@ -43,8 +39,6 @@ impl Default for DepartedHosts {
         Self {
             departure: Departure::default(),
             min_flows: 5,
-            min_unanswered: 0.8,
-            max_balance: -0.63,
         }
     }
 }
@@ -62,14 +56,27 @@ impl DepartedHosts {
     fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
         let presence = Presence::new(scene, host, &self.departure);
         let departure = presence.departure().filter(|_| presence.has_left)?;
-        let after = Incoming::of(host, &presence, Cause::Departed);
-        let unanswered = share(after.in_vain(), after.total());
-        let mute = after
-            .balance()
-            .is_none_or(|balance| balance <= self.max_balance);
-        if after.in_vain() < self.min_flows
-            || unanswered < self.min_unanswered
-            || !mute
+        // A host may go on answering for a while without a flow of its own.
+        let incoming = || {
+            host.flows
+                .iter()
+                .filter(|flow| !flow.is_initiated() && flow.is_decided())
+        };
+        let answered = incoming()
+            .filter(|flow| !flow.is_in_vain())
+            .map(|flow| flow.start)
+            .max();
+        let silent = answered.map_or(departure, |answered| answered.max(departure));
+        let rest = scene.span()?.end().micros_since(silent);
+        let after = || incoming().filter(|flow| flow.start > silent);
+        let gap = scene.slots(self.departure.active_gap_slots);
+        let lasting = after()
+            .filter(|flow| flow.start.micros_since(silent) > gap)
+            .count();
+        let unanswered = after().filter(|flow| flow.is_unanswered()).count();
+        let failed = after().filter(|flow| flow.is_failed()).count();
+        if lasting < self.min_flows
+            || rest < scene.slots(self.departure.min_silent_slots)
             || !scene.points_to(host, &METRICS)
         {
             return None;
@@ -77,28 +84,20 @@ impl DepartedHosts {
         let selection = FlowSelection {
             direction: Some(Direction::OutIn),
             outcome: Outcome::InVain,
-            from: Some(departure.saturating_add_micros(1)),
+            from: Some(silent.saturating_add_micros(1)),
             ..FlowSelection::of_host(host.ip)
         };
         let finding = scene.finding(Kind::DepartedHosts, host);
-        let lasting = host
-            .flows
-            .iter()
-            .filter(|flow| !flow.is_initiated())
-            .map(|flow| flow.start);
-        let end = lasting.max().unwrap_or(departure);
+        let end = after().map(|flow| flow.start).max().unwrap_or(silent);
         let seconds = |micros: i64| micros as f64 / 1e6;
         let mut numbers = evidence([
-            ("unanswered-udp", after.unanswered as f64),
-            ("failed-tcp", after.failed as f64),
-            ("unanswered-fraction", unanswered),
+            ("unanswered-udp", unanswered as f64),
+            ("failed-tcp", failed as f64),
+            ("answered-for-s", seconds(silent.micros_since(departure))),
             ("contacted-for-s", seconds(end.micros_since(departure))),
             ("longest-earlier-gap-s", seconds(presence.longest_gap)),
             ("initiated-before", presence.initiations.len() as f64),
         ]);
-        if let Some(balance) = after.balance() {
-            numbers.insert("ratio-bytes-sent-to-rcvd".to_owned(), balance);
-        }
         if let Some(seen) = presence.last_seen {
             let later = seconds(seen.micros_since(departure));
             numbers.insert("last-seen-after-departure-s".to_owned(), later);
@@ -106,8 +105,9 @@ impl DepartedHosts {
         Some(Finding {
             severity: Severity::Low,
             explanation: format!(
-                "{} left, and peers go on contacting it: {} UDP flows unanswered, {} TCP attempts failed",
-                host.ip, after.unanswered, after.failed
+                "{} left, and peers go on contacting it: {unanswered} UDP flows unanswered, {failed} TCP \
+                 attempts failed",
+                host.ip
             ),
             start: departure,
             end,

@@ -30,6 +30,9 @@ pub struct IdleConnections {
     pub long_secs: f64,
     /// On such a one the peer hardly ever says anything at up to so many bytes of payload a second:
     /// 0.1.
+    pub max_reply_per_sec: f64,
+    /// And both ends together send at most so many bytes a second, headers included: 5, an empty
+    /// packet every ten seconds. Else the host uploads.
     pub max_bytes_per_sec: f64,
 }
 
@@ -39,7 +42,8 @@ impl Default for IdleConnections {
             min_silent: 10,
             min_silent_share: 0.6,
             long_secs: 600.0,
-            max_bytes_per_sec: 0.1,
+            max_reply_per_sec: 0.1,
+            max_bytes_per_sec: 5.0,
         }
     }
 }
@@ -63,6 +67,13 @@ impl Connection<'_> {
         self.parts
             .iter()
             .map(|flow| flow.reply_bytes() as f64)
+            .sum()
+    }
+
+    fn bytes(&self) -> f64 {
+        let parts = self.parts.iter();
+        parts
+            .map(|flow| flow.sent.bytes as f64 + flow.rcvd.bytes as f64)
             .sum()
     }
 }
@@ -147,7 +158,9 @@ impl IdleConnections {
     fn long(&self, host: &Host, scene: &Scene<'_>) -> Option<Finding> {
         let idle = |connection: &Connection<'_>| {
             let secs = connection.secs();
-            secs >= self.long_secs && connection.reply() <= self.max_bytes_per_sec * secs
+            secs >= self.long_secs
+                && connection.reply() <= self.max_reply_per_sec * secs
+                && connection.bytes() <= self.max_bytes_per_sec * secs
         };
         let long: Vec<Connection<'_>> = connections(host).into_iter().filter(idle).collect();
         let parts = || long.iter().flat_map(|connection| connection.parts.iter());

@@ -23,7 +23,7 @@ use crate::{Finding, FlowSelection, Kind, PeerId, Scene};
     reason = "plain data, built by users with struct syntax"
 )]
 pub struct InterIsp {
-    /// In how many and which part of its samples: at least 3, and a half.
+    /// In how many and which part of its samples: at least 2, and a half.
     pub persistence: Persistence,
     /// At least so many peers that it connects to: 10.
     pub min_peers: usize,
@@ -36,7 +36,7 @@ impl Default for InterIsp {
     fn default() -> Self {
         Self {
             persistence: Persistence {
-                min_samples: 3,
+                min_samples: 2,
                 min_share: 0.5,
             },
             min_peers: 10,

@@ -14,6 +14,12 @@ mod very_active;
 
 use std::collections::BTreeMap;
 
+use peerscope_flow::SystemId;
+use statrs::distribution::{Binomial, DiscreteCDF};
+
+use crate::scene::Host;
+use crate::{HostFlow, Scene};
+
 pub use buddy::Buddy;
 pub use control_only::ControlOnly;
 pub use ddos_reserved_port::{DdosReservedPort, PortUse};
@@ -37,4 +43,70 @@ fn evidence<const N: usize>(numbers: [(&str, f64); N]) -> BTreeMap<String, f64> 
 fn median<T: Ord + Copy>(mut values: Vec<T>) -> Option<T> {
     let middle = values.len().checked_sub(1)? / 2;
     Some(*values.select_nth_unstable(middle).1)
+}
+
+/// The least mean packet of a connection that carries data, in bytes: the high end of what the paper
+/// reads as control messages only (Table 4).
+const DATA_PACKET: f64 = 250.0;
+
+/// Whether data, not control messages only, went over a TCP connection.
+fn carries_data(flow: &HostFlow) -> bool {
+    let bytes = flow.sent.bytes as f64 + flow.rcvd.bytes as f64;
+    let packets = flow.sent.packets as f64 + flow.rcvd.packets as f64;
+    flow.is_complete() && bytes > DATA_PACKET * packets
+}
+
+/// Things of which some are of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Part {
+    some: u64,
+    all: u64,
+}
+
+impl Part {
+    fn of<'a>(
+        flows: impl IntoIterator<Item = &'a HostFlow>,
+        is_some: impl Fn(&HostFlow) -> bool,
+    ) -> Self {
+        flows.into_iter().fold(Self::default(), |part, flow| Self {
+            some: part.some + u64::from(is_some(flow)),
+            all: part.all + 1,
+        })
+    }
+
+    /// How many of `hosts` hosts would have so few, if they were as frequent as in `whole`.
+    fn expected_with_so_few(self, whole: Self, hosts: usize) -> f64 {
+        // Laplace's rule keeps the rate off 0 and 1.
+        let rate = (whole.some + 1) as f64 / (whole.all + 2) as f64;
+        let chance = Binomial::new(rate, self.all).map_or(1.0, |null| null.cdf(self.some));
+        chance * hosts as f64
+    }
+}
+
+/// The TCP flows of interest of every system that are of a kind, and the number of its hosts.
+fn by_system(scene: &Scene<'_>, part: impl Fn(&Host) -> Part) -> BTreeMap<SystemId, (Part, usize)> {
+    let mut systems: BTreeMap<SystemId, (Part, usize)> = BTreeMap::new();
+    for host in scene.hosts() {
+        let (whole, hosts) = systems.entry(host.system).or_default();
+        let own = part(host);
+        whole.some += own.some;
+        whole.all += own.all;
+        *hosts += 1;
+    }
+    systems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_expected_with_so_few_is_the_lower_tail_times_the_hosts() {
+        let whole = Part { some: 49, all: 98 };
+        let part = |some, all| Part { some, all };
+        assert!((part(0, 3).expected_with_so_few(whole, 1) - 0.125).abs() < 1e-12);
+        assert!((part(1, 3).expected_with_so_few(whole, 1) - 0.5).abs() < 1e-12);
+        assert!((part(0, 10).expected_with_so_few(whole, 4) - 4.0 / 1024.0).abs() < 1e-12);
+        assert!((part(0, 0).expected_with_so_few(whole, 1) - 1.0).abs() < 1e-12);
+    }
 }

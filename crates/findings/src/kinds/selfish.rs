@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 
-use super::evidence;
 use super::persistent::Persistence;
+use super::{Part, by_system, carries_data, evidence};
+use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
-/// A host that mostly receives over TCP in all its samples, and on the whole.
+/// A host that mostly receives over TCP in most of its samples, and on the whole, and that gives so
+/// rarely that it is no chance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -19,24 +21,26 @@ use crate::{Finding, FlowSelection, Kind, Scene};
     reason = "plain data, built by users with struct syntax"
 )]
 pub struct Selfish {
-    /// In how many and which part of its samples: at least 3, and nine in ten.
+    /// In how many and which part of its samples: at least 2, and a half. Slots without a transfer
+    /// are balanced.
     pub persistence: Persistence,
     /// (sent - received) / (sent + received) over all its TCP flows is at most this: -0.62, the high
     /// end of the paper's interesting cluster (Table 4).
     pub max_balance: f64,
-    /// It received at least so many bytes: 1,000,000. Less is no download.
-    pub min_received: u64,
+    /// So many hosts of the system would send more than they receive on as few of their connections
+    /// with data, if all were alike: at most 0.5.
+    pub max_expected: f64,
 }
 
 impl Default for Selfish {
     fn default() -> Self {
         Self {
             persistence: Persistence {
-                min_samples: 3,
-                min_share: 0.9,
+                min_samples: 2,
+                min_share: 0.5,
             },
             max_balance: -0.62,
-            min_received: 1_000_000,
+            max_expected: 0.5,
         }
     }
 }
@@ -46,21 +50,31 @@ const METRIC: &str = "ratio-bytes-sent-to-rcvd-TCP";
 impl Selfish {
     /// Hosts that take and do not give.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        scene
+        let systems = by_system(scene, giving);
+        let wholes = scene
             .hosts()
             .iter()
-            .filter_map(|host| self.examine(scene, host))
+            .map(|host| (host, systems[&host.system]));
+        wholes
+            .filter_map(|(host, whole)| self.examine(scene, host, whole))
             .collect()
     }
 
-    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+    fn examine(
+        &self,
+        scene: &Scene<'_>,
+        host: &Host,
+        (whole, hosts): (Part, usize),
+    ) -> Option<Finding> {
         let (samples, of_samples) = self.persistence.check(scene, host, METRIC)?;
         let tcp = || host.of(Transport::Tcp);
         let sent: u128 = tcp().map(|flow| u128::from(flow.sent.bytes)).sum();
         let rcvd: u128 = tcp().map(|flow| u128::from(flow.rcvd.bytes)).sum();
         let (sent, rcvd) = (sent as f64, rcvd as f64);
         let balance = (sent - rcvd) / (sent + rcvd);
-        if rcvd < self.min_received as f64 || balance > self.max_balance {
+        let own = giving(host);
+        let expected = own.expected_with_so_few(whole, hosts);
+        if rcvd <= 0.0 || balance > self.max_balance || expected > self.max_expected {
             return None;
         }
         let selection = FlowSelection {
@@ -79,6 +93,10 @@ impl Selfish {
             start: tcp().map(|flow| flow.start).min().unwrap_or(finding.start),
             end: tcp().map(|flow| flow.end).max().unwrap_or(finding.end),
             evidence: evidence([
+                ("connections-with-data", own.all as f64),
+                ("of-these-sending", own.some as f64),
+                ("sending-fraction-of-system", share(whole.some, whole.all)),
+                ("expected-by-chance", expected),
                 ("bytes-received", rcvd),
                 ("bytes-sent", sent),
                 ("ratio-bytes-sent-to-rcvd", balance),
@@ -90,4 +108,10 @@ impl Selfish {
             ..finding
         })
     }
+}
+
+/// The host's connections with data on which it sends more than it receives.
+fn giving(host: &Host) -> Part {
+    let with_data = host.of(Transport::Tcp).filter(|flow| carries_data(flow));
+    Part::of(with_data, |flow| flow.sent.bytes > flow.rcvd.bytes)
 }
