@@ -23,7 +23,7 @@ use state::{Direction, Flags};
 /// | packets | `SrcPkts` and `DstPkts`, or `TotPkts` less one of them; where only `TotPkts` is given it is split as the bytes are, at least one for a side with bytes: an estimate |
 /// | bytes | `SrcBytes` and `DstBytes`, or `TotBytes` less one of them, less the link's header for each packet ([`ReadOptions::with_link_header`]), no less than the smallest headers: an estimate |
 /// | initiator | `Dir`: `->` and `<->` the source, `<-` the destination, with a `?` nobody knows |
-/// | TCP flags | `State` as flags (`FSPA_FSA`); or what a state in words says of them: REQ, ACC, EST, CON, FIN, CLO, RST, TIM, INT. A RST after one packet from either side, or after nothing but empty answers, refused the connection |
+/// | TCP flags | `State` as flags (`FSPA_FSA`); or what a state in words says of them: REQ, ACC, EST, CON, FIN, CLO, RST, TIM, INT. A SYN is taken to be among them where the direction is known and there are packets enough; a RST refused the connection if all that came back is bare headers |
 ///
 /// Rows of ARP, LLC and other things that are not IP, and Argus' own `man` rows, are
 /// [`Fault::NotIp`]: [`crate::FlowReader`] counts them and goes on.
@@ -154,7 +154,9 @@ impl Parser {
         let rev = volume(packets.1, bytes.1, dst);
         let direction = row.need(DIR, Direction::parse)?;
         let flags = if transport == Transport::Tcp {
-            let flags = Flags::parse(row.text(STATE).unwrap_or_default(), direction, fwd, rev);
+            let smallest = if dst.ip.is_ipv4() { 40 } else { 60 };
+            let state = row.text(STATE).unwrap_or_default();
+            let flags = Flags::parse(state, direction, fwd, rev, smallest);
             flags.ok_or_else(|| row.fault(STATE, Problem::NotAState))?
         } else {
             Flags::default()

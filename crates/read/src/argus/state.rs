@@ -35,12 +35,14 @@ const ACK: TcpFlags = TcpFlags::ACK;
 const BOTH: TcpFlags = SYN.union(ACK);
 
 impl Flags {
-    /// The flags of a state: its own (`FSPA_FSA`), or those that a word stands for.
+    /// The flags of a state: its own (`FSPA_FSA`), or those that a word stands for. A packet has at
+    /// least `smallest` bytes.
     pub(super) fn parse(
         state: &[u8],
         direction: Direction,
         src: Volume,
         dst: Volume,
+        smallest: u64,
     ) -> Option<Self> {
         if let Some(at) = memchr::memchr(b'_', state) {
             return Some(Self {
@@ -48,19 +50,25 @@ impl Flags {
                 dst: Some(TcpFlags::parse(&state[at + 1..])?),
             });
         }
-        // Where the direction is known the beginning was seen. A record of one side only is a rest.
+        // Where the direction is known the beginning was seen, perhaps in an earlier record: this one
+        // must have packets enough for a handshake, and for the end that it tells of.
         let begun = direction != Direction::Unknown;
-        let opened = if begun && src.packets > 0 && dst.packets > 0 {
-            BOTH
-        } else {
-            ACK
+        let opened = |least: (u64, u64)| {
+            if begun && src.packets >= least.0 && dst.packets >= least.1 {
+                BOTH
+            } else {
+                ACK
+            }
         };
         let (src_flags, dst_flags) = match state {
             b"REQ" => (SYN, TcpFlags::default()),
             b"ACC" => (SYN, BOTH),
-            b"EST" | b"CON" => (opened, opened),
-            b"FIN" | b"CLO" => (opened.union(TcpFlags::FIN), opened.union(TcpFlags::FIN)),
-            b"RST" if begun => reset(src, dst),
+            b"EST" | b"CON" => (opened((2, 1)), opened((2, 1))),
+            b"FIN" | b"CLO" => {
+                let flags = opened((3, 2)).union(TcpFlags::FIN);
+                (flags, flags)
+            }
+            b"RST" if begun => reset(src, dst, smallest),
             b"RST" => (ACK, ACK.union(TcpFlags::RST)),
             // Timed out, or nothing but what one side sent.
             b"TIM" | b"INT" => (TcpFlags::default(), TcpFlags::default()),
@@ -74,23 +82,27 @@ impl Flags {
     }
 }
 
-/// A connection that was reset: refused, or open before?
-fn reset(src: Volume, dst: Volume) -> (TcpFlags, TcpFlags) {
+/// A connection that was reset: refused, open before, or a rest of one?
+fn reset(src: Volume, dst: Volume, smallest: u64) -> (TcpFlags, TcpFlags) {
+    /// IP bytes in the least that an Ethernet frame carries.
+    const PADDED: u64 = 46;
     let refusal = ACK.union(TcpFlags::RST);
     if dst.packets == 0 {
         return (SYN.union(TcpFlags::RST), TcpFlags::default());
     }
-    if src.packets == 0 {
-        return (TcpFlags::default(), refusal);
+    // Options are multiples of four bytes; a SYN has no payload.
+    let may_be_syn = src.bytes.is_multiple_of(4) || src.bytes == PADDED;
+    if src.packets == 0 || (src.packets == 1 && !may_be_syn) {
+        return (ACK, refusal);
     }
-    // A refusal is a packet without options or payload, one for each attempt; 46 bytes are the
-    // least that an Ethernet frame carries.
-    let empty = dst.bytes <= dst.packets.saturating_mul(46);
-    if empty && src.packets <= dst.packets {
+    // A refusal has neither options nor payload; an answer to a SYN has options.
+    let bare = dst.bytes == dst.packets.saturating_mul(smallest);
+    let padded = dst.bytes == dst.packets.saturating_mul(PADDED);
+    if bare || (padded && src.packets <= dst.packets) {
         (SYN, refusal)
     } else if src.packets == 1 {
-        // Only a SYN can have come from the source.
-        (SYN, BOTH)
+        // The SYN and the RST cannot be one packet.
+        (ACK, refusal)
     } else {
         (BOTH, BOTH.union(TcpFlags::RST))
     }
@@ -103,7 +115,7 @@ mod tests {
     fn flags(state: &str, direction: &str, src: (u64, u64), dst: (u64, u64)) -> (u8, u8) {
         let direction = Direction::parse(direction.as_bytes()).unwrap();
         let volume = |(packets, bytes)| Volume::new(packets, bytes);
-        let flags = Flags::parse(state.as_bytes(), direction, volume(src), volume(dst)).unwrap();
+        let flags = Flags::parse(state.as_bytes(), direction, volume(src), volume(dst), 40).unwrap();
         let bits = |flags: Option<TcpFlags>| flags.map_or(0, TcpFlags::bits);
         (bits(flags.src), bits(flags.dst))
     }
@@ -121,6 +133,10 @@ mod tests {
         assert_eq!(flags("RST", "->", (3, 152), (3, 120)), (0x02, 0x14));
         assert_eq!(flags("RST", "->", (2, 110), (2, 92)), (0x02, 0x14));
         assert_eq!(flags("RST", "->", (12, 742), (10, 520)), (0x12, 0x16));
+        // Stragglers after the end.
+        assert_eq!(flags("RST", "->", (1, 58), (1, 40)), (0x10, 0x14));
+        assert_eq!(flags("RST", "->", (1, 52), (1, 52)), (0x10, 0x14));
+        assert_eq!(flags("FIN", "->", (2, 104), (1, 52)), (0x11, 0x11));
         let nothing = Volume::ZERO;
         assert_eq!(
             Flags::parse(b"XYZ", Direction::Source, nothing, nothing),

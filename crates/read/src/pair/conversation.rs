@@ -258,19 +258,20 @@ impl<'a> Conversation<'a> {
         if !src.sent(TcpFlags::SYN) {
             return Handshake::Unknown;
         }
-        if dst.sent(TcpFlags::SYN) {
-            let acknowledged = src.sent(TcpFlags::ACK) && src.sent.packets >= 2;
+        let reset = src.sent(TcpFlags::RST) || dst.sent(TcpFlags::RST);
+        let pending = !reset && latest.micros_since(self.span.start()) < PENDING;
+        let acknowledged = src.sent(TcpFlags::ACK) && src.sent.packets >= 2;
+        if dst.sent(TcpFlags::SYN) && acknowledged {
             // A SYN, and the RST that refuses the answer: no third step.
-            let refused = src.sent.packets == 2 && src.sent(TcpFlags::RST);
-            return if acknowledged && !refused {
-                Handshake::Complete
-            } else {
+            return if src.sent.packets == 2 && src.sent(TcpFlags::RST) {
                 Handshake::Failed
+            } else {
+                Handshake::Complete
             };
         }
-        let pending = latest.micros_since(self.span.start()) < PENDING;
-        if src.sent(TcpFlags::ACK) || (pending && !dst.sent(TcpFlags::RST)) {
-            // It acknowledges something that the records do not hold, or an answer may still come.
+        // It may acknowledge something that the records do not hold, or the rest is still to come.
+        let elsewhere = !dst.sent(TcpFlags::SYN) && src.sent(TcpFlags::ACK);
+        if elsewhere || pending {
             Handshake::Unknown
         } else {
             Handshake::Failed
