@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "data/exports.rs"]
+mod exports;
 #[path = "data/ipfixprobe.rs"]
 mod ipfixprobe;
 #[path = "data/lab.rs"]
@@ -31,7 +33,8 @@ mod zeek;
 type Module = fn(&Path) -> Vec<Trial>;
 
 /// Every module, by name.
-const MODULES: [Module; 8] = [
+const MODULES: [Module; 9] = [
+    exports::tests,
     ipfixprobe::tests,
     lab::tests,
     labels::tests,
