@@ -105,6 +105,6 @@ impl Key {
     }
 }
 
-fn endpoint(ip: u128, port: u16) -> Endpoint {
+pub(crate) fn endpoint(ip: u128, port: u16) -> Endpoint {
     Endpoint::new(IpAddr::V6(Ipv6Addr::from_bits(ip)), port)
 }

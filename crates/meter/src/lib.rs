@@ -30,6 +30,7 @@ mod classify;
 mod clock;
 mod config;
 mod continuation;
+mod datagram;
 mod decode;
 mod duplicates;
 mod fragments;
@@ -48,5 +49,6 @@ pub use classify::{
 pub use config::{
     ByteCount, CutPackets, FlowIdentity, Fragments, Initiator, MeterConfig, TcpClose, Tunnels,
 };
+pub use datagram::Datagram;
 pub use meter::Meter;
 pub use report::{MeterReport, SkipReason, Skipped};

@@ -171,7 +171,6 @@ impl Anonymiser {
 
     fn v4(&self, address: Ipv4Addr) -> Ipv4Addr {
         let flips = self.flips::<32>(u128::from(address.to_bits()) << 96) >> 96;
-        #[expect(clippy::cast_possible_truncation, reason = "32 bits are left")]
         Ipv4Addr::from_bits(address.to_bits() ^ flips as u32)
     }
 

@@ -32,6 +32,11 @@ impl ReadError {
         }
     }
 
+    /// Whether it is no fault of the source at all, but a row about something else than IP.
+    pub(crate) const fn is_passed_over(&self) -> bool {
+        matches!(self.fault.kind(), FaultKind::NotIp)
+    }
+
     /// Whether the source cannot be read further: an I/O fault, or a layout that is not understood.
     pub const fn is_fatal(&self) -> bool {
         matches!(self.fault.kind(), FaultKind::Input | FaultKind::Layout)
@@ -48,6 +53,8 @@ pub enum Position {
     Line(u64),
     /// A record of a binary file, counted from 1.
     Record(u64),
+    /// A packet of a capture or a socket, counted from 1.
+    Packet(u64),
 }
 
 impl fmt::Display for Position {
@@ -56,6 +63,7 @@ impl fmt::Display for Position {
             Self::Source => Ok(()),
             Self::Line(line) => write!(f, ":{line}"),
             Self::Record(record) => write!(f, ": record {record}"),
+            Self::Packet(packet) => write!(f, ": packet {packet}"),
         }
     }
 }
@@ -128,6 +136,9 @@ pub enum Fault {
     /// A line that is not valid JSON, or whose values have the wrong type.
     #[error("bad JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// JSON that is not made of objects; holds its beginning.
+    #[error("no JSON object where one should be: {0:?}")]
+    JsonText(String),
     /// A field whose value cannot be understood.
     #[error("column {column:?}: {value:?} {problem}")]
     Value {
@@ -141,9 +152,20 @@ pub enum Fault {
     /// A field that must have a value has none.
     #[error("column {0:?} has no value")]
     Unset(&'static str),
+    /// A row about something that is not IP; holds what it is. No fault of the log: such rows are
+    /// counted, and do not end the reading.
+    #[error("{0:?} is not an IP protocol")]
+    NotIp(String),
     /// The flow ends before it starts.
     #[error("{0}")]
     Order(#[from] SpanError),
+    /// A record of no packets and no bytes: an event, not traffic.
+    #[error("no packets and no bytes")]
+    NoTraffic,
+    /// An export packet is damaged or cannot be read.
+    #[cfg(feature = "netflow")]
+    #[error("export packet: {0}")]
+    Export(#[from] crate::ExportFault),
     /// The Parquet file is damaged.
     #[cfg(feature = "parquet")]
     #[error("{0}")]
@@ -177,10 +199,18 @@ impl Fault {
             | Self::ColumnType { .. } => FaultKind::Layout,
             Self::LineLength { .. } => FaultKind::LineLength,
             Self::FieldCount { .. } => FaultKind::FieldCount,
-            Self::Quote(_) | Self::Json(_) => FaultKind::Syntax,
+            Self::Quote(_) | Self::Json(_) | Self::JsonText(_) => FaultKind::Syntax,
             Self::Value { .. } => FaultKind::Value,
             Self::Unset(_) => FaultKind::Unset,
+            Self::NotIp(_) => FaultKind::NotIp,
             Self::Order(_) => FaultKind::Order,
+            Self::NoTraffic => FaultKind::NoTraffic,
+            #[cfg(feature = "netflow")]
+            Self::Export(crate::ExportFault::NoTemplate { .. }) => FaultKind::Template,
+            #[cfg(feature = "netflow")]
+            Self::Export(crate::ExportFault::None) => FaultKind::Layout,
+            #[cfg(feature = "netflow")]
+            Self::Export(_) => FaultKind::Packet,
         }
     }
 }
@@ -219,10 +249,16 @@ pub enum Problem {
     NotAHandshake,
     /// An outcome of a handshake where the transport has none.
     HandshakeWithoutTcp,
-    /// Not a state of a Zeek connection.
+    /// Not a state of a connection.
     NotAState,
     /// A label that is blank, or not UTF-8.
     NotALabel,
+    /// No TCP flags.
+    NotFlags,
+    /// Not a direction as Argus writes it.
+    NotADirection,
+    /// More than the total of both sides.
+    AboveTotal,
 }
 
 impl fmt::Display for Problem {
@@ -240,6 +276,9 @@ impl fmt::Display for Problem {
             Self::HandshakeWithoutTcp => "is the outcome of a handshake, but the flow is not TCP",
             Self::NotAState => "is not a connection state",
             Self::NotALabel => "is not a label",
+            Self::NotFlags => "is not a set of TCP flags",
+            Self::NotADirection => "is not a direction",
+            Self::AboveTotal => "is more than both sides together",
         })
     }
 }
@@ -264,8 +303,16 @@ pub enum FaultKind {
     Value,
     /// A needed value that is not there.
     Unset,
+    /// Rows about something that is not IP.
+    NotIp,
     /// A flow that ends before it starts.
     Order,
+    /// A record of no packets and no bytes.
+    NoTraffic,
+    /// An export packet that is damaged or not understood.
+    Packet,
+    /// Records whose template never came.
+    Template,
 }
 
 impl FaultKind {
@@ -279,7 +326,11 @@ impl FaultKind {
             Self::Syntax => "syntax",
             Self::Value => "value",
             Self::Unset => "unset",
+            Self::NotIp => "not-ip",
             Self::Order => "order",
+            Self::NoTraffic => "no-traffic",
+            Self::Packet => "packet",
+            Self::Template => "template",
         }
     }
 }

@@ -18,10 +18,20 @@ pub enum Format {
     Csv,
     /// Zeek's conn.log, tab-separated or JSON lines.
     Zeek,
+    /// Tstat's TCP and UDP logs.
+    Tstat,
+    /// What nfdump prints, CSV or JSON.
+    Nfdump,
+    /// What Argus' `ra` prints, CSV or .binetflow.
+    Argus,
+    /// Suricata's eve.json.
+    Suricata,
     /// A packet capture, pcap or pcapng: recognised here, but metered elsewhere.
     Pcap,
     /// The canonical flow Parquet file.
     Parquet,
+    /// A capture of NetFlow v5, v9 and IPFIX packets, or an IPFIX file.
+    Netflow,
 }
 
 /// Text that names no format.
@@ -38,7 +48,7 @@ struct Row {
     recognise: fn(&[u8]) -> bool,
 }
 
-const FORMATS: [Row; 5] = [
+const FORMATS: [Row; 10] = [
     Row {
         format: Format::Auto,
         name: "auto",
@@ -53,6 +63,35 @@ const FORMATS: [Row; 5] = [
         format: Format::Zeek,
         name: "zeek",
         recognise: crate::zeek::recognise,
+    },
+    Row {
+        format: Format::Tstat,
+        name: "tstat",
+        recognise: crate::tstat::recognise,
+    },
+    Row {
+        format: Format::Nfdump,
+        name: "nfdump",
+        recognise: crate::nfdump::recognise,
+    },
+    Row {
+        format: Format::Argus,
+        name: "argus",
+        recognise: crate::argus::recognise,
+    },
+    Row {
+        format: Format::Suricata,
+        name: "suricata",
+        recognise: crate::suricata::recognise,
+    },
+    // Before the capture that it is by its first bytes.
+    Row {
+        format: Format::Netflow,
+        name: "netflow",
+        #[cfg(feature = "netflow")]
+        recognise: crate::export::recognise,
+        #[cfg(not(feature = "netflow"))]
+        recognise: |_| false,
     },
     Row {
         format: Format::Pcap,
@@ -146,7 +185,7 @@ mod tests {
             (b"\xd4\xc3\xb2\xa1\x02\x00", Some(Format::Pcap)),
             (b"\xa1\xb2\x3c\x4d\x00\x02", Some(Format::Pcap)),
             (b"\x0a\x0d\x0d\x0a", Some(Format::Pcap)),
-            (b"{\"event_type\":\"flow\"}", None),
+            (b"{\"event_type\":\"flow\"}", Some(Format::Suricata)),
             (b"hello,world\n1,2\n", None),
             (b"\x00", None),
             (b"", None),

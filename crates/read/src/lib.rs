@@ -35,12 +35,17 @@
 
 mod address;
 mod anonymise;
+mod argus;
 mod csv;
 mod decompress;
+mod digest;
 mod error;
+#[cfg(feature = "netflow")]
+mod export;
 mod format;
 mod gather;
 mod lines;
+mod nfdump;
 mod number;
 mod options;
 mod pair;
@@ -50,13 +55,21 @@ mod record;
 mod remerge;
 mod report;
 mod source;
+mod suricata;
+mod text;
+mod tstat;
 mod zeek;
 
 pub use anonymise::{Anonymiser, AnonymiserKey, KeyError};
+pub use argus::ArgusReader;
 pub use csv::{CsvReader, CsvWriter, HEADER, WriteError};
 pub use decompress::Compression;
+pub use digest::{Digest, DigestError, Digesting};
 pub use error::{Fault, FaultKind, Position, Problem, ReadError};
+#[cfg(feature = "netflow")]
+pub use export::{ExportDecoder, ExportFault, ExportReader, ExportReport, ExportSocket, Until};
 pub use format::{Format, FormatError};
+pub use nfdump::NfdumpReader;
 pub use options::{Policy, ReadOptions};
 pub use pair::{Feed, Pair, Pairing, Sampling, Sidedness, Withheld, WithheldReason};
 #[cfg(feature = "parquet")]
@@ -65,4 +78,6 @@ pub use record::{Record, StatedInitiator, TcpFlags};
 pub use remerge::{MergeReport, Merging, Remerge};
 pub use report::ReadReport;
 pub use source::{FlowReader, Source};
+pub use suricata::SuricataReader;
+pub use tstat::TstatReader;
 pub use zeek::ZeekReader;

@@ -1,6 +1,6 @@
 //! How to read.
 
-use crate::Format;
+use crate::{Format, Pairing};
 
 /// What to do with a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,17 +26,23 @@ pub struct ReadOptions {
     policy: Policy,
     max_line: usize,
     max_expansion: u32,
+    utc_offset: i32,
+    link_header: u32,
+    pairing: Pairing,
 }
 
 impl ReadOptions {
     /// The format by content, stop at the first bad record, lines up to 1 MiB, expansion up to
-    /// 200 times (flow logs compress about ten times).
+    /// 200 times (flow logs compress about ten times), civil times in UTC, Ethernet.
     pub const fn new() -> Self {
         Self {
             format: Format::Auto,
             policy: Policy::Stop,
             max_line: 1 << 20,
             max_expansion: 200,
+            utc_offset: 0,
+            link_header: 14,
+            pairing: Pairing::new(),
         }
     }
 
@@ -68,6 +74,28 @@ impl ReadOptions {
         self
     }
 
+    /// How many seconds the times of a log without zones are ahead of UTC, 3600 for CET.
+    #[must_use]
+    pub const fn with_utc_offset(mut self, seconds: i32) -> Self {
+        self.utc_offset = seconds;
+        self
+    }
+
+    /// The bytes of a frame before its IP header, for logs that count frames: 14 for Ethernet, 0
+    /// for tunnels.
+    #[must_use]
+    pub const fn with_link_header(mut self, bytes: u32) -> Self {
+        self.link_header = bytes;
+        self
+    }
+
+    /// How the records of exporters are paired into flows.
+    #[must_use]
+    pub const fn with_pairing(mut self, pairing: Pairing) -> Self {
+        self.pairing = pairing;
+        self
+    }
+
     /// The format to read.
     pub const fn format(&self) -> Format {
         self.format
@@ -81,6 +109,21 @@ impl ReadOptions {
     /// The longest line in bytes.
     pub const fn max_line(&self) -> usize {
         self.max_line
+    }
+
+    /// How many seconds times without a zone are ahead of UTC.
+    pub const fn utc_offset(&self) -> i32 {
+        self.utc_offset
+    }
+
+    /// The bytes of a frame before its IP header.
+    pub const fn link_header(&self) -> u32 {
+        self.link_header
+    }
+
+    /// How records are paired.
+    pub const fn pairing(&self) -> Pairing {
+        self.pairing
     }
 
     /// The limit on expansion.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use peerscope_flow::{Flow, Timestamp};
 
-use crate::{Compression, FaultKind, Format, ReadError};
+use crate::{Compression, Digest, FaultKind, Feed, Format, ReadError};
 
 /// The account of one source: every record is a flow or is skipped for a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,10 @@ pub struct ReadReport {
     pub compression: Compression,
     /// Size in bytes as stored; `None` for a stream.
     pub size: Option<u64>,
-    /// Records seen: flows and skipped ones.
+    /// Digest of the content as stored; `None` until it was read to its end without a fault.
+    pub digest: Option<Digest>,
+    /// Records seen: flows and skipped ones. Where records are paired, the paired and the skipped
+    /// ones, once the reading has ended.
     pub records: u64,
     /// Flows delivered.
     pub flows: u64,
@@ -33,6 +36,11 @@ pub struct ReadReport {
     pub first: Option<Timestamp>,
     /// The latest end of a flow.
     pub last: Option<Timestamp>,
+    /// What records that had to be paired can be trusted for.
+    pub feed: Option<Feed>,
+    /// What exporters told beside their records.
+    #[cfg(feature = "netflow")]
+    pub exports: Option<crate::ExportReport>,
 }
 
 impl ReadReport {
@@ -50,6 +58,7 @@ impl ReadReport {
             format,
             compression,
             size,
+            digest: None,
             records: 0,
             flows: 0,
             skipped: BTreeMap::new(),
@@ -57,12 +66,21 @@ impl ReadReport {
             ended_by: None,
             first: None,
             last: None,
+            feed: None,
+            #[cfg(feature = "netflow")]
+            exports: None,
         }
     }
 
     /// The number of records skipped for any reason.
     pub fn skipped_records(&self) -> u64 {
         self.skipped.values().sum()
+    }
+
+    /// Takes over what the pairing knows at its end.
+    pub(crate) fn set_feed(&mut self, feed: Feed) {
+        self.records = feed.records + self.skipped_records();
+        self.feed = Some(feed);
     }
 
     pub(crate) fn count_flow(&mut self, flow: &Flow) {
@@ -78,7 +96,7 @@ impl ReadReport {
         if !error.is_fatal() {
             self.records += 1;
             *self.skipped.entry(error.fault.kind()).or_default() += 1;
-            if self.first_errors.len() < Self::ERRORS_KEPT {
+            if self.first_errors.len() < Self::ERRORS_KEPT && !error.is_passed_over() {
                 self.first_errors.push(error.to_string());
             }
         }

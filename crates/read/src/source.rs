@@ -9,9 +9,10 @@ use std::sync::Arc;
 use peerscope_flow::Flow;
 
 use crate::decompress::{Input, decompress, fault_of};
+use crate::digest::Digesting;
 use crate::{
-    Compression, CsvReader, Fault, Format, Policy, Position, ReadError, ReadOptions, ReadReport,
-    ZeekReader,
+    ArgusReader, Compression, CsvReader, Fault, Format, NfdumpReader, Pair, Policy, Position,
+    ReadError, ReadOptions, ReadReport, SuricataReader, TstatReader, ZeekReader,
 };
 
 /// How much of the content is looked at to recognise it.
@@ -38,6 +39,7 @@ pub struct Source {
     size: Option<u64>,
     /// The decompressed content from its beginning.
     input: Input,
+    digest: Digesting,
     options: ReadOptions,
 }
 
@@ -72,7 +74,8 @@ impl Source {
     ) -> Result<Self, ReadError> {
         let name: Arc<str> = name.into();
         let fail = |fault| ReadError::new(Arc::clone(&name), Position::Source, fault);
-        let raw = Head::read(Box::new(input), 6).map_err(|error| fail(error.into()))?;
+        let (digest, input) = Digesting::new(Box::new(input));
+        let raw = Head::read(input, 6).map_err(|error| fail(error.into()))?;
         let compression = Compression::detect(raw.head());
         let content = decompress(Box::new(raw), compression, options.max_expansion())
             .and_then(|content| Head::read(content, HEAD))
@@ -92,6 +95,7 @@ impl Source {
             compression,
             size: None,
             input: Box::new(content),
+            digest,
             options: options.clone(),
         })
     }
@@ -116,6 +120,11 @@ impl Source {
         self.size
     }
 
+    /// Tells the digest of the content once it has been read.
+    pub fn digesting(&self) -> Digesting {
+        self.digest.clone()
+    }
+
     /// The decompressed content from its beginning, for a reader of another crate.
     pub fn into_input(self) -> Box<dyn Read + Send> {
         self.input
@@ -137,6 +146,19 @@ impl Source {
         let flows: Flows = match self.format {
             Format::Csv => Box::new(CsvReader::new(&self.name, self.input, &self.options)),
             Format::Zeek => Box::new(ZeekReader::new(&self.name, self.input, &self.options)),
+            Format::Tstat => Box::new(TstatReader::new(&self.name, self.input, &self.options)),
+            Format::Nfdump => Box::new(Pair::new(
+                NfdumpReader::new(&self.name, self.input, &self.options),
+                self.options.pairing(),
+            )),
+            Format::Argus => Box::new(Pair::new(
+                ArgusReader::new(&self.name, self.input, &self.options),
+                self.options.pairing(),
+            )),
+            Format::Suricata => Box::new(Pair::new(
+                SuricataReader::new(&self.name, self.input, &self.options),
+                self.options.pairing(),
+            )),
             #[cfg(feature = "parquet")]
             Format::Parquet => match (&self.path, self.compression) {
                 (Some(path), Compression::None) => {
@@ -144,12 +166,18 @@ impl Source {
                 }
                 _ => return Err(self.refused(Fault::NeedsFile(Format::Parquet))),
             },
+            #[cfg(feature = "netflow")]
+            Format::Netflow => {
+                let records = crate::ExportReader::new(&self.name, self.input)?;
+                Box::new(Pair::new(records, self.options.pairing()))
+            }
             other => return Err(self.refused(Fault::NotFlows(other))),
         };
         Ok(FlowReader {
             flows,
             policy: self.options.policy(),
             report,
+            digest: self.digest,
             ended: false,
         })
     }
@@ -169,10 +197,55 @@ impl fmt::Debug for Source {
     }
 }
 
-type Flows = Box<dyn Iterator<Item = Result<Flow, ReadError>> + Send>;
+type Flows = Box<dyn Reading + Send>;
+
+/// The flows of a format.
+trait Reading: Iterator<Item = Result<Flow, ReadError>> {
+    /// Adds to the report what only this format knows.
+    fn account(&self, _: &mut ReadReport) {}
+}
+
+impl<R: Read> Reading for CsvReader<R> {}
+
+impl<R: Read> Reading for ZeekReader<R> {}
+
+impl<R: Read> Reading for TstatReader<R> {}
+
+impl<R: Read> Reading for Pair<NfdumpReader<R>> {
+    fn account(&self, report: &mut ReadReport) {
+        report.set_feed(self.feed().clone());
+    }
+}
+
+impl<R: Read> Reading for Pair<ArgusReader<R>> {
+    fn account(&self, report: &mut ReadReport) {
+        report.set_feed(self.feed().clone());
+    }
+}
+
+impl<R: Read> Reading for Pair<SuricataReader<R>> {
+    fn account(&self, report: &mut ReadReport) {
+        report.set_feed(self.feed().clone());
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl Reading for crate::ParquetReader {}
+
+#[cfg(feature = "netflow")]
+impl Reading for Pair<crate::ExportReader> {
+    fn account(&self, report: &mut ReadReport) {
+        let exports = self.records().report();
+        let mut feed = self.feed().clone();
+        feed.stated_sampling = exports.sampled_one_in;
+        report.set_feed(feed);
+        report.exports = Some(exports);
+    }
+}
 
 /// The flows of a source under a [`Policy`], with the account of what was read.
 ///
+/// Rows that are not IP ([`Fault::NotIp`]) are counted, never yielded.
 /// Under [`Policy::Stop`] the first error ends the iteration. Under [`Policy::Skip`] records that
 /// cannot be read are counted in the report; only a fault of the source itself is yielded, last.
 /// Either way the flows before the fault have been delivered.
@@ -180,6 +253,7 @@ pub struct FlowReader {
     flows: Flows,
     policy: Policy,
     report: ReadReport,
+    digest: Digesting,
     ended: bool,
 }
 
@@ -206,13 +280,19 @@ impl Iterator for FlowReader {
                     return Some(Ok(flow));
                 }
                 Some(Err(error)) => {
-                    self.ended = error.is_fatal() || self.policy == Policy::Stop;
+                    let stop = self.policy == Policy::Stop && !error.is_passed_over();
+                    self.ended = error.is_fatal() || stop;
                     self.report.count_error(&error, self.ended);
                     if self.ended {
+                        self.flows.account(&mut self.report);
                         return Some(Err(error));
                     }
                 }
-                None => self.ended = true,
+                None => {
+                    self.ended = true;
+                    self.flows.account(&mut self.report);
+                    self.report.digest = self.digest.finish();
+                }
             }
         }
         None
