@@ -274,7 +274,7 @@ proptest! {
     fn order_and_parts_do_not_matter(seed in 0_u64..1000, cut in 0.0..1.0_f64) {
         let flows = trace(seed, Plot::All);
         let whole = all(&flows);
-        let mut mixed = flows.clone();
+        let mut mixed = flows;
         let mut rng = Rng(seed);
         for i in (1..mixed.len()).rev() {
             mixed.swap(i, usize::try_from(rng.below(i as u64 + 1)).unwrap());

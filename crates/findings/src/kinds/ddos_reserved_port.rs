@@ -108,7 +108,7 @@ impl DdosReservedPort {
                 let attacked = ports
                     .iter()
                     .filter(|port| self.is_attack(port, others, ports.len()));
-                found.extend(attacked.filter_map(|port| self.finding(scene, id, port, others)));
+                found.extend(attacked.filter_map(|port| finding(scene, id, port, others)));
             }
         }
         found
@@ -132,90 +132,89 @@ impl DdosReservedPort {
             && share(port.contacts.unanswered, port.contacts.all) >= self.min_unanswered
             && chance(port.contacts, others) * ports as f64 <= self.max_chance
     }
+}
 
-    fn finding(
-        &self,
-        scene: &Scene<'_>,
-        system: SystemId,
-        port: &PortUse,
-        others: Contacts,
-    ) -> Option<Finding> {
-        let metric = if port.transport == Transport::Tcp {
-            "inout-1024-dest-ports-TCP"
-        } else {
-            "inout-1024-dest-ports-UDP"
-        };
-        let hosts: Vec<&Host> = port.hosts.iter().filter_map(|&ip| scene.host(ip)).collect();
-        if !hosts.iter().any(|host| scene.points_to(host, &[metric])) {
-            return None;
-        }
-        let mut samples = Vec::new();
-        for host in &hosts {
-            samples.extend(scene.interesting(host, metric));
-        }
-        let mut victims: Vec<(IpAddr, u64)> = port
-            .destinations
-            .iter()
-            .map(|(&ip, &flows)| (ip, flows))
-            .collect();
-        victims.sort_by_key(|&(ip, flows)| (std::cmp::Reverse(flows), ip));
-        let of_system = scene
-            .hosts()
-            .iter()
-            .filter(|host| host.system == system)
-            .count();
-        let unanswered = share(port.unanswered, port.flows);
-        let selection = FlowSelection {
-            hosts: port.hosts.clone(),
-            ports: BTreeSet::from([port.port]),
-            transport: Some(port.transport),
-            direction: Some(Direction::InOut),
-            ..FlowSelection::default()
-        };
-        Some(Finding {
-            kind: Kind::DdosReservedPort,
-            severity: Severity::High,
-            explanation: format!(
-                "{} of {of_system} hosts send {} flows to {} port {} of {} destinations, {:.0} % without \
-                 an answer: an attack through the P2P system?",
-                hosts.len(),
-                scene.system_name(system),
-                port.transport,
-                port.port,
-                victims.len(),
-                100.0 * unanswered,
-            ),
-            system: scene.system_name(system).to_owned(),
-            hosts: port.hosts.iter().copied().collect(),
-            ports: vec![port.port],
-            start: port.start,
-            end: port.end,
-            evidence: evidence([
-                ("unanswered-fraction", unanswered),
-                (
-                    "unanswered-fraction-other-ports",
-                    share(others.unanswered, others.all),
-                ),
-                ("share-of-reserved-port-flows", port.share),
-                (
-                    "share-of-hosts",
-                    share(hosts.len() as u64, of_system as u64),
-                ),
-                ("destinations", victims.len() as f64),
-                (
-                    "flows-to-top-victim",
-                    victims.first().map_or(0.0, |&(_, flows)| flows as f64),
-                ),
-                ("contacts", port.contacts.all as f64),
-                ("contacts-unanswered", port.contacts.unanswered as f64),
-                ("chance", chance(port.contacts, others)),
-            ]),
-            samples: BTreeMap::from([(metric.to_owned(), samples)]),
-            peers: victims.into_iter().map(|(ip, _)| ip).collect(),
-            flows: scene.count(&selection),
-            selection,
-        })
+fn finding(
+    scene: &Scene<'_>,
+    system: SystemId,
+    port: &PortUse,
+    others: Contacts,
+) -> Option<Finding> {
+    let metric = if port.transport == Transport::Tcp {
+        "inout-1024-dest-ports-TCP"
+    } else {
+        "inout-1024-dest-ports-UDP"
+    };
+    let hosts: Vec<&Host> = port.hosts.iter().filter_map(|&ip| scene.host(ip)).collect();
+    if !hosts.iter().any(|host| scene.points_to(host, &[metric])) {
+        return None;
     }
+    let mut samples = Vec::new();
+    for host in &hosts {
+        samples.extend(scene.interesting(host, metric));
+    }
+    let mut victims: Vec<(IpAddr, u64)> = port
+        .destinations
+        .iter()
+        .map(|(&ip, &flows)| (ip, flows))
+        .collect();
+    victims.sort_by_key(|&(ip, flows)| (std::cmp::Reverse(flows), ip));
+    let of_system = scene
+        .hosts()
+        .iter()
+        .filter(|host| host.system == system)
+        .count();
+    let unanswered = share(port.unanswered, port.flows);
+    let selection = FlowSelection {
+        hosts: port.hosts.clone(),
+        ports: BTreeSet::from([port.port]),
+        transport: Some(port.transport),
+        direction: Some(Direction::InOut),
+        ..FlowSelection::default()
+    };
+    Some(Finding {
+        kind: Kind::DdosReservedPort,
+        severity: Severity::High,
+        explanation: format!(
+            "{} of {of_system} hosts send {} flows to {} port {} of {} destinations, {:.0} % without \
+             an answer: an attack through the P2P system?",
+            hosts.len(),
+            scene.system_name(system),
+            port.transport,
+            port.port,
+            victims.len(),
+            100.0 * unanswered,
+        ),
+        system: scene.system_name(system).to_owned(),
+        hosts: port.hosts.iter().copied().collect(),
+        ports: vec![port.port],
+        start: port.start,
+        end: port.end,
+        evidence: evidence([
+            ("unanswered-fraction", unanswered),
+            (
+                "unanswered-fraction-other-ports",
+                share(others.unanswered, others.all),
+            ),
+            ("share-of-reserved-port-flows", port.share),
+            (
+                "share-of-hosts",
+                share(hosts.len() as u64, of_system as u64),
+            ),
+            ("destinations", victims.len() as f64),
+            (
+                "flows-to-top-victim",
+                victims.first().map_or(0.0, |&(_, flows)| flows as f64),
+            ),
+            ("contacts", port.contacts.all as f64),
+            ("contacts-unanswered", port.contacts.unanswered as f64),
+            ("chance", chance(port.contacts, others)),
+        ]),
+        samples: BTreeMap::from([(metric.to_owned(), samples)]),
+        peers: victims.into_iter().map(|(ip, _)| ip).collect(),
+        flows: scene.count(&selection),
+        selection,
+    })
 }
 
 /// The chance of at least so many unanswered contacts if each fails as often as the others do.

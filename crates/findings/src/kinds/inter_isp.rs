@@ -1,6 +1,6 @@
 //! Hosts whose traffic leaves the provider's network (SIGMETRICS 2009, section 8.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peerscope_correlate::Severity;
 use peerscope_flow::{Transport, Zone};
@@ -59,11 +59,11 @@ impl InterIsp {
 
     fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
         let (samples, of_samples) = self.persistence.check(scene, host, METRIC)?;
-        let mut peers: BTreeMap<PeerId, ()> = BTreeMap::new();
+        let mut peers: BTreeSet<PeerId> = BTreeSet::new();
         let (mut sent, mut rcvd, mut connections) = (0_u64, 0_u64, 0_u64);
         let (mut first, mut last) = (None, None);
         for flow in host.of(Transport::Tcp).filter(|flow| flow.is_initiated()) {
-            peers.insert(flow.peer, ());
+            peers.insert(flow.peer);
             if scene.zone(flow.peer) == Zone::Internet {
                 connections += 1;
                 sent = sent.saturating_add(flow.sent.bytes);
@@ -73,7 +73,7 @@ impl InterIsp {
             }
         }
         let inside = peers
-            .keys()
+            .iter()
             .filter(|&&peer| scene.zone(peer).is_inside_isp())
             .count();
         let inside_share = inside as f64 / peers.len() as f64;

@@ -161,6 +161,6 @@ fn rate(host: &Host) -> Option<f64> {
 fn typical(scene: &Scene<'_>, system: SystemId) -> f64 {
     let hosts = scene.hosts().iter().filter(|host| host.system == system);
     // Rates are not negative, so that their bits order as they do.
-    let rates = hosts.filter_map(|host| rate(host)).map(f64::to_bits);
+    let rates = hosts.filter_map(rate).map(f64::to_bits);
     median(rates.collect()).map_or(0.0, f64::from_bits)
 }
