@@ -39,10 +39,8 @@ pub struct Feed {
     pub acknowledged: u64,
     /// Of these, those without a SYN on either side.
     pub without_syn: u64,
-    /// TCP records.
-    pub tcp_records: u64,
-    /// Of these, those of one packet.
-    pub single_packets: u64,
+    /// Of these, those of up to three packets, none of which ends a connection either.
+    pub fragments: u64,
     /// The greatest common divisor of all counts of packets, 0 before the first.
     pub packet_divisor: u64,
     /// One packet in so many was sampled, as the exporter says.
@@ -73,7 +71,7 @@ pub enum Sampling {
     Stated(u64),
     /// Every count of packets is a multiple of this number.
     Scaled(u64),
-    /// Most TCP connections show neither SYN nor more than a packet.
+    /// Most TCP connections show neither their beginning nor their end, and hardly a packet.
     Apparent,
 }
 
@@ -133,7 +131,7 @@ impl fmt::Display for WithheldReason {
                 )
             }
             Self::Sampled(Sampling::Apparent) => f.write_str(
-                "the feed appears to be sampled: most TCP flows are one packet without SYN",
+                "the feed appears to be sampled: most TCP flows lack SYN, FIN and RST and have few packets",
             ),
         }
     }
@@ -223,8 +221,8 @@ impl Feed {
     /// Whether the packets were sampled, if there is a sign of it.
     ///
     /// The exporter's word; or, from 50 records on, a common divisor of all counts of packets; or,
-    /// of at least 50 TCP flows with an ACK, eight in ten without SYN, and eight in ten TCP records
-    /// of one packet.
+    /// of at least 50 TCP flows with an ACK, eight in ten without SYN, and half of them of up to three
+    /// packets without FIN and RST as well.
     pub fn sampling(&self) -> Option<Sampling> {
         const RECORDS: u64 = 50;
         match self.stated_sampling {
@@ -234,10 +232,10 @@ impl Feed {
         if self.records >= RECORDS && self.packet_divisor > 1 {
             return Some(Sampling::Scaled(self.packet_divisor));
         }
-        let most = |part: u64, whole: u64| part.saturating_mul(10) >= whole.saturating_mul(8);
+        let most = self.without_syn.saturating_mul(10) >= self.acknowledged.saturating_mul(8);
         if self.acknowledged >= RECORDS
-            && most(self.without_syn, self.acknowledged)
-            && most(self.single_packets, self.tcp_records)
+            && most
+            && self.fragments.saturating_mul(2) >= self.acknowledged
         {
             return Some(Sampling::Apparent);
         }
@@ -287,10 +285,6 @@ impl Feed {
         self.packet_divisor = [record.fwd.packets, rev]
             .into_iter()
             .fold(self.packet_divisor, common_divisor);
-        if record.transport == Transport::Tcp {
-            self.tcp_records += 1;
-            self.single_packets += u64::from(record.fwd.packets <= 1 && rev <= 1);
-        }
     }
 
     pub(super) fn count_flow(&mut self, conversation: &Conversation<'_>, flow: &Flow) {
@@ -305,7 +299,14 @@ impl Feed {
         let [ack, syn] = [TcpFlags::ACK, TcpFlags::SYN]
             .map(|flag| sides.each_ref().map(|side| tcp && side.sent(flag)));
         self.acknowledged += u64::from(ack != [false; 2]);
-        self.without_syn += u64::from(ack != [false; 2] && syn == [false; 2]);
+        if ack != [false; 2] && syn == [false; 2] {
+            self.without_syn += 1;
+            let ends = sides
+                .iter()
+                .any(|side| side.sent(TcpFlags::FIN) || side.sent(TcpFlags::RST));
+            let packets = flow.fwd.packets.saturating_add(flow.rev.packets);
+            self.fragments += u64::from(!ends && packets <= 3);
+        }
         if flow.fwd.packets > 0 && flow.rev.packets > 0 {
             self.two_sided += 1;
             self.established += u64::from(ack == [true; 2]);
