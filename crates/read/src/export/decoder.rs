@@ -229,7 +229,7 @@ impl<S: FnMut(Result<Record, Fault>)> Output<'_, S> {
             uptime: Some(header.sys_up_time),
             started: None,
         };
-        self.replayed(packet.flowsets.len(), sets);
+        self.kept_back(packet.flowsets.len(), sets);
         for set in &packet.flowsets {
             match &set.body {
                 v9::FlowSetBody::Data(data) => {
@@ -253,7 +253,7 @@ impl<S: FnMut(Result<Record, Fault>)> Output<'_, S> {
 
     fn ipfix(&mut self, packet: &IPFix, sets: usize) {
         let exported = Timestamp::from_secs(i64::from(packet.header.export_time));
-        self.replayed(packet.flowsets.len(), sets);
+        self.kept_back(packet.flowsets.len(), sets);
         for set in &packet.flowsets {
             match &set.body {
                 ipfix::FlowSetBody::Data(data) => {
@@ -287,11 +287,12 @@ impl<S: FnMut(Result<Record, Fault>)> Output<'_, S> {
         }
     }
 
-    /// Sets beyond those of the message are earlier ones, whose template has come.
-    fn replayed(&mut self, read: usize, own: usize) {
-        let late = read.saturating_sub(own) as u64;
+    /// The parser keeps back sets without a template, and gives them with the message that brings it.
+    fn kept_back(&mut self, given: usize, own: usize) {
+        let late = given.saturating_sub(own) as u64;
         self.report.late_sets += late;
         self.report.unread_sets = self.report.unread_sets.saturating_sub(late);
+        self.report.unread_sets += own.saturating_sub(given) as u64;
     }
 
     /// A set that holds not even one record does not fit its template.

@@ -24,9 +24,10 @@ pub struct ExportReport {
     ///
     /// Volumes are as exported, not scaled.
     pub sampled_one_in: Option<u64>,
-    /// Sets that came before their template and could be read when it came.
+    /// Sets that came before their template and were read when it came: at least so many, for one
+    /// message may bring a template and keep another set waiting.
     pub late_sets: u64,
-    /// Sets still without a template.
+    /// Sets still without a template, or that do not fit it.
     pub unread_sets: u64,
     /// Templates that had to make room for others, and exporters for other exporters.
     pub forgotten: u64,
