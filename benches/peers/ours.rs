@@ -59,7 +59,7 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
     let mut table = None;
     if wants("file") {
         let seconds = timed(arguments.repeat, || {
-            table = from_file(arguments, &config).ok()
+            table = from_file(arguments, &config).ok();
         });
         seconds_of.insert("file".into(), serde_json::json!(seconds));
     }
