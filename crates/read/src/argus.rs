@@ -195,14 +195,12 @@ fn ip_protocol(row: &Row<'_, 16>) -> Result<Transport, Fault> {
     row.need(PROTO, transport)
 }
 
-/// Six or eight pairs of hexadecimal digits.
+/// Six groups of one or two hexadecimal digits.
 fn is_hardware_address(text: &[u8]) -> bool {
-    let mut pairs = 0;
-    text.split(|&byte| byte == b':').all(|pair| {
-        pairs += 1;
-        pair.len() <= 2 && !pair.is_empty() && pair.iter().all(u8::is_ascii_hexdigit)
-    }) && matches!(pairs, 6 | 8)
-        && text.iter().filter(|&&byte| byte == b':').count() != 7
+    let group =
+        |group: &[u8]| matches!(group.len(), 1 | 2) && group.iter().all(u8::is_ascii_hexdigit);
+    let groups = || text.split(|&byte| byte == b':');
+    groups().count() == 6 && groups().all(group)
 }
 
 /// A decimal port, or a hexadecimal one.

@@ -62,8 +62,8 @@ struct Parser {
 
 #[derive(Deserialize)]
 struct Event<'a> {
-    #[serde(borrow)]
-    event_type: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "event_type")]
+    kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     src_ip: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -113,7 +113,7 @@ impl ParseLine for Parser {
 
     fn parse(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
         let event: Event<'_> = serde_json::from_slice(line)?;
-        match event.event_type.as_deref() {
+        match event.kind.as_deref() {
             Some("flow") => self.record(&event).map(Some),
             Some(_) => Ok(None),
             None => Err(Fault::Unset("event_type")),

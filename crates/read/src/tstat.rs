@@ -1,5 +1,6 @@
 //! Tstat's logs: TCP, complete or not, and UDP.
 
+mod folder;
 mod labels;
 
 use std::io::Read;
@@ -11,12 +12,14 @@ use peerscope_flow::{
 use crate::text::{Columns, ParseLine, Row, TextReader};
 use crate::{Fault, Problem, ReadError, ReadOptions, address, number};
 
+pub use folder::tstat_logs;
+
 /// Reads Tstat's `log_tcp_complete`, `log_tcp_nocomplete` and `log_udp_complete`.
 ///
 /// Columns are found by the names in the header line, which may begin with the mask of column sets
 /// (`#01#c_ip:1 ...`, Tstat 3) or not (Tstat 2); a file without one cannot be read. Logs may be
 /// concatenated, each with its own header, and of either protocol: a run's folder read file after
-/// file is one source.
+/// file is one source ([`tstat_logs`] finds the files).
 ///
 /// | flow | from |
 /// |---|---|
@@ -26,7 +29,7 @@ use crate::{Fault, Problem, ReadError, ReadOptions, address, number};
 /// | handshake | complete in a log of connections with a SYN from both sides; failed without one of the server; unknown without one of the client |
 /// | responder's payload | `s_bytes_uniq` (TCP), `s_bytes_all` (UDP) |
 /// | initiator | the client: a SYN was seen (TCP), the first packet (UDP) |
-/// | label of TCP | `p2p_t`: 1 and 3 `emule`, 4 and 5 `dcpp`, 9 `bittorrent`, 17 `kad`, 18 `kadu`; `con_t` with HTTP `http`, with SSL `tls` |
+/// | label of TCP | `p2p_t`: 1 and 3 `emule`, 4 and 5 `dcpp`, 9 `bittorrent`, 17 `kad`, 18 `kadu`; else `con_t`: obfuscated `emule`, MSE `bittorrent`, HTTP `http`, SSL `tls` |
 /// | label of UDP | either side's `type`: 8 `emule`, 9 and 18 `kad`, 10 `kadu`, 12, 20 and 21 `bittorrent`, 13 `dcpp`, 19 `dns` |
 #[derive(Debug)]
 pub struct TstatReader<R>(TextReader<R, Parser>);

@@ -1,7 +1,8 @@
 //! Merging split flows beside a slow oracle.
 
-mod common;
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
+use peerscope_flow::Handshake::{Complete, Failed, Unknown};
 use peerscope_flow::{Endpoint, Flow, Handshake, Span, Timestamp, Transport, Volume};
 use peerscope_read::{Merging, Remerge};
 use proptest::prelude::*;
@@ -141,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn flows_far_apart_stay_as_they_are(flows in prop::collection::vec(common::flow(), 0..10)) {
+    fn flows_far_apart_stay_as_they_are(flows in prop::collection::vec(part(), 0..10)) {
         let mut apart = flows;
         for (i, flow) in apart.iter_mut().enumerate() {
             // A host of its own for each.
@@ -164,7 +165,6 @@ fn parts_give_their_handshake_payload_and_label() {
         app: app.map(|app| app.parse().unwrap()),
         ..Flow::new(Transport::Tcp, ends(1), ends(2), at(secs))
     };
-    use Handshake::{Complete, Failed, Unknown};
     // Attempts, the connection they lead to, and what a timeout cut off it; then a new connection.
     let flows = remerged(
         vec![

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Failed, Trial};
-use peerscope_flow::{Flow, FlowKey, InitiatorEvidence, Transport, Volume};
+use peerscope_flow::{Flow, FlowKey, InitiatorEvidence, Transport};
 use peerscope_meter::{Classifiers, MeterConfig};
 use peerscope_read::{FaultKind, Format, ReadOptions, ReadReport, Sidedness, Source};
 
@@ -198,7 +198,7 @@ fn lab_capture(folder: &Path, file: &str) -> Result<(), Failed> {
         .cut_otherwise
         .iter()
         .all(|(_, [ours, theirs])| theirs < ours);
-    let cut = if file.starts_with("argus") { 1 } else { 0 };
+    let cut = usize::from(file.starts_with("argus"));
     let holds = [
         ("every row is read", report.records == rows),
         (
@@ -299,7 +299,10 @@ fn binetflow(folder: &Path) -> Result<(), Failed> {
         let path = folder.join(file);
         let text = text(&path)?;
         let (flows, report) = read(&path, &ReadOptions::new())?;
-        println!("exports: {file}: {report:?}");
+        println!(
+            "exports: {file}: {} rows, {} flows, skipped {:?}",
+            report.records, report.flows, report.skipped
+        );
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
         let column = |name: &str| {

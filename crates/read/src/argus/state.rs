@@ -115,7 +115,8 @@ mod tests {
     fn flags(state: &str, direction: &str, src: (u64, u64), dst: (u64, u64)) -> (u8, u8) {
         let direction = Direction::parse(direction.as_bytes()).unwrap();
         let volume = |(packets, bytes)| Volume::new(packets, bytes);
-        let flags = Flags::parse(state.as_bytes(), direction, volume(src), volume(dst), 40).unwrap();
+        let flags =
+            Flags::parse(state.as_bytes(), direction, volume(src), volume(dst), 40).unwrap();
         let bits = |flags: Option<TcpFlags>| flags.map_or(0, TcpFlags::bits);
         (bits(flags.src), bits(flags.dst))
     }
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(flags("FIN", "->", (2, 104), (1, 52)), (0x11, 0x11));
         let nothing = Volume::ZERO;
         assert_eq!(
-            Flags::parse(b"XYZ", Direction::Source, nothing, nothing),
+            Flags::parse(b"XYZ", Direction::Source, nothing, nothing, 40),
             None
         );
         assert!(Direction::parse(b"=>").is_err());

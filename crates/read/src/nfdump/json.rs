@@ -121,9 +121,12 @@ fn flow(text: &[u8], offset: i32) -> Result<Record, Fault> {
     let last = need("last", fields.last, time)?;
     let transport = need("proto", fields.proto, transport)?;
     let has_ports = matches!(transport, Transport::Tcp | Transport::Udp);
-    let port = |name, value| match has_ports {
-        true => need(name, value, number::port),
-        false => Ok(0),
+    let port = |name, value| {
+        if has_ports {
+            need(name, value, number::port)
+        } else {
+            Ok(0)
+        }
     };
     let src = need("src4_addr", fields.src4_addr, address::parse)?;
     let dst = need("dst4_addr", fields.dst4_addr, address::parse)?;

@@ -5,6 +5,7 @@ use peerscope_flow::Application;
 /// Bits of `con_t`.
 const HTTP: u64 = 1;
 const SSL: u64 = 8192;
+const OBFUSCATED: u64 = 16_384;
 const MSE: u64 = 131_072;
 
 /// The label of a TCP connection, by its kind of peer-to-peer traffic, else by its type.
@@ -15,6 +16,7 @@ pub(super) fn tcp(con_t: u64, p2p_t: u64) -> Option<Application> {
         9 => Application::BitTorrent,
         17 => Application::Kad,
         18 => Application::KadU,
+        _ if con_t & OBFUSCATED != 0 => Application::EMule,
         // Message stream encryption is BitTorrent's.
         _ if con_t & MSE != 0 => Application::BitTorrent,
         _ if con_t & HTTP != 0 => Application::Http,
