@@ -4,7 +4,7 @@ use std::path::Path;
 
 use peerscope_flow::{Flow, Volume};
 use peerscope_meter::{Capture, CaptureError, Meter, MeterConfig, MeterReport};
-use peerscope_read::{Format, ReadError, ReadOptions, ReadReport, Source};
+use peerscope_read::{Digest, Format, ReadError, ReadOptions, ReadReport, Source};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -36,6 +36,7 @@ impl InputReport {
         self.sources.iter().filter_map(|source| match source {
             SourceReport::Log(report) => report.ended_by.as_deref(),
             SourceReport::Capture(report) => report.ended_by.as_deref(),
+            SourceReport::Repeat(_) => None,
         })
     }
 }
@@ -49,6 +50,51 @@ pub enum SourceReport {
     Log(ReadReport),
     /// A file of packets.
     Capture(CaptureReport),
+    /// The content of an earlier source again: not read.
+    Repeat(RepeatReport),
+}
+
+impl SourceReport {
+    /// The name of the source, usually a path.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Log(report) => &report.name,
+            Self::Capture(report) => &report.name,
+            Self::Repeat(report) => &report.name,
+        }
+    }
+
+    /// Size in bytes as stored; `None` for a stream.
+    pub const fn size(&self) -> Option<u64> {
+        match self {
+            Self::Log(report) => report.size,
+            Self::Capture(report) => report.size,
+            Self::Repeat(report) => Some(report.size),
+        }
+    }
+
+    /// The digest of the content as stored, if it could be read as a whole.
+    pub const fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Log(report) => report.digest,
+            Self::Capture(report) => report.digest,
+            Self::Repeat(report) => Some(report.digest),
+        }
+    }
+}
+
+/// The account of a source whose content was read before, under whatever name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RepeatReport {
+    /// The name of the source, usually a path.
+    pub name: String,
+    /// Size in bytes as stored.
+    pub size: u64,
+    /// Digest of the content as stored.
+    pub digest: Digest,
+    /// The source that was read.
+    pub of: String,
 }
 
 /// The account of one capture.
@@ -59,6 +105,8 @@ pub struct CaptureReport {
     pub name: String,
     /// Size in bytes as stored; `None` for a stream.
     pub size: Option<u64>,
+    /// Digest of the whole content as stored; `None` if reading failed.
+    pub digest: Option<Digest>,
     /// Packets, and their frame bytes on the wire.
     pub offered: Volume,
     /// The error that ended the capture before its end, if one did.
@@ -95,6 +143,8 @@ impl FlowFiles {
 
     /// Reads a file of any known format and hands its flows to `sink` in batches.
     ///
+    /// Content that was read before, byte for byte, is not read again.
+    ///
     /// A fault inside the file ends it; what was read before is handed on, and the fault stands in
     /// the report. Flows of a capture that are still live come with the next file or with
     /// [`finish`](Self::finish).
@@ -107,8 +157,11 @@ impl FlowFiles {
         path: impl AsRef<Path>,
         mut sink: impl FnMut(&[Flow]),
     ) -> Result<&SourceReport, InputError> {
+        let path = path.as_ref();
         let source = Source::open(path, &self.read)?;
-        let report = if source.format() == Format::Pcap {
+        let report = if let Some(repeat) = self.repeat(path, &source) {
+            SourceReport::Repeat(repeat)
+        } else if source.format() == Format::Pcap {
             SourceReport::Capture(self.meter_capture(source, &mut sink)?)
         } else {
             SourceReport::Log(read_log(source, &mut sink)?)
@@ -130,12 +183,37 @@ impl FlowFiles {
         }
     }
 
+    /// The earlier source with the same content. Only files of a size seen before are read for it.
+    fn repeat(&self, path: &Path, source: &Source) -> Option<RepeatReport> {
+        let size = source.size().filter(|&size| size > 0)?;
+        let mut same = self
+            .sources
+            .iter()
+            .filter(|earlier| earlier.size() == Some(size))
+            .peekable();
+        same.peek()?;
+        // A file that cannot be read says so when it is read for its flows.
+        let digest = Digest::of_file(path).ok()?;
+        let earlier = same.find(|earlier| earlier.digest() == Some(digest))?;
+        let of = match earlier {
+            SourceReport::Repeat(repeat) => &repeat.of,
+            other => other.name(),
+        };
+        Some(RepeatReport {
+            name: source.name().to_owned(),
+            size,
+            digest,
+            of: of.to_owned(),
+        })
+    }
+
     fn meter_capture(
         &mut self,
         source: Source,
         sink: &mut impl FnMut(&[Flow]),
     ) -> Result<CaptureReport, InputError> {
         let (name, size) = (source.name().to_owned(), source.size());
+        let digesting = source.digesting();
         let mut capture = Capture::from_reader(name.clone(), source.into_input())?;
         let meter = self
             .meter
@@ -163,6 +241,7 @@ impl FlowFiles {
         Ok(CaptureReport {
             name,
             size,
+            digest: digesting.finish(),
             offered,
             ended_by,
         })
@@ -182,4 +261,52 @@ fn read_log(source: Source, sink: &mut impl FnMut(&[Flow])) -> Result<ReadReport
     }
     sink(&batch);
     Ok(reader.into_report())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peerscope_read::HEADER;
+
+    #[test]
+    fn the_same_content_counts_once_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = "0,1,udp,192.0.2.1,1,192.0.2.2,2,1,60,0,0,,,\n";
+        let log = format!("{HEADER}\n{row}");
+        let other = log.replace("192.0.2.1", "192.0.2.9");
+        let broken = format!("{HEADER}\n{row}what is this");
+        let mut capture = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+        capture.resize(24, 0);
+        let files = [
+            ("a.csv", log.as_bytes()),
+            ("b.csv", log.as_bytes()),
+            ("same-size.csv", other.as_bytes()),
+            ("c.csv", log.as_bytes()),
+            ("broken.csv", broken.as_bytes()),
+            ("broken-too.csv", broken.as_bytes()),
+            ("a.pcap", &capture),
+            ("b.pcap", &capture),
+        ];
+        let mut input = FlowFiles::new(ReadOptions::new(), MeterConfig::new());
+        let mut flows = 0;
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            input.read(&path, |batch| flows += batch.len()).unwrap();
+        }
+        assert_eq!(flows, 3);
+        let report = input.finish(|_| {});
+        let repeats: Vec<_> = report
+            .sources
+            .iter()
+            .map(|source| match source {
+                SourceReport::Repeat(repeat) => {
+                    assert!(repeat.digest == Digest::of_file(&repeat.of).unwrap());
+                    1
+                }
+                _ => 0,
+            })
+            .collect();
+        assert_eq!(repeats, [0, 1, 0, 1, 0, 1, 0, 1]);
+    }
 }

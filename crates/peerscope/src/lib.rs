@@ -56,5 +56,5 @@ mod pipeline;
 pub mod prelude;
 
 pub use analysis::{Analysis, InputSummary, SampleSummary};
-pub use input::{CaptureReport, FlowFiles, InputError, InputReport, SourceReport};
+pub use input::{CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport};
 pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

@@ -19,7 +19,8 @@ pub struct ReadReport {
     pub compression: Compression,
     /// Size in bytes as stored; `None` for a stream.
     pub size: Option<u64>,
-    /// Digest of the content as stored; `None` until it was read to its end without a fault.
+    /// Digest of the whole content as stored; `None` before the end, if reading failed, and for a
+    /// stream that ended in a fault.
     pub digest: Option<Digest>,
     /// Records seen: flows and skipped ones. Where records are paired, the paired and the skipped
     /// ones, once the reading has ended.

@@ -178,6 +178,7 @@ impl Source {
             policy: self.options.policy(),
             report,
             digest: self.digest,
+            is_file: self.path.is_some(),
             ended: false,
         })
     }
@@ -254,6 +255,7 @@ pub struct FlowReader {
     policy: Policy,
     report: ReadReport,
     digest: Digesting,
+    is_file: bool,
     ended: bool,
 }
 
@@ -285,6 +287,10 @@ impl Iterator for FlowReader {
                     self.report.count_error(&error, self.ended);
                     if self.ended {
                         self.flows.account(&mut self.report);
+                        // A stream may have no end.
+                        if self.is_file {
+                            self.report.digest = self.digest.finish();
+                        }
                         return Some(Err(error));
                     }
                 }
