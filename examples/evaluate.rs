@@ -220,10 +220,9 @@ impl Scores {
         for (title, lines) in [("Missed", &self.misses), ("False alarms", &self.alarms)] {
             for (kind, lines) in lines {
                 println!("\n{title}, {kind}: {}", lines.len());
-                lines
-                    .iter()
-                    .take(list)
-                    .for_each(|line| println!("  {line}"));
+                for line in lines.iter().take(list) {
+                    println!("  {line}");
+                }
             }
         }
     }
@@ -242,9 +241,9 @@ impl Scores {
             .collect();
         println!("\nHosts by planted kind (row) and found kind (column)");
         print!("{:<20}", "");
-        columns
-            .iter()
-            .for_each(|column| print!(" {:>10}", brief(column)));
+        for column in &columns {
+            print!(" {:>10}", brief(column));
+        }
         println!();
         for row in rows {
             print!("{row:<20}");

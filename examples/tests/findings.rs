@@ -1,5 +1,7 @@
 //! Every behaviour planted in the shipped capture is found at its hosts and in time, and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ fn findings() -> Findings {
     let topology: Topology = serde_json::from_str(&topology).unwrap();
     let aggregation = Aggregation::new(Family::emule(), topology.clone())
         .with_slot_length(SlotLength::from_secs(SLOT_SECS).unwrap());
-    let meter = MeterConfig::new().with_idle_timeout(std::time::Duration::from_secs(120));
+    let meter = MeterConfig::new().with_idle_timeout(std::time::Duration::from_mins(2));
     let pipeline = Pipeline::new(Family::emule(), topology)
         .with_aggregation(aggregation)
         .with_meter(meter)
@@ -37,6 +39,7 @@ fn findings() -> Findings {
 fn planted_behaviour_is_found_at_its_hosts_and_in_time() {
     let truth = Truth::read(&folder().join("truth.json"), Some("emule")).unwrap();
     let findings = findings().active;
+    assert_eq!(truth.slot_us, Some(SLOT_SECS * 1e6));
     assert!(truth.planted.len() >= 14, "{}", truth.planted.len());
     for planted in &truth.planted {
         for host in &planted.hosts {
