@@ -79,5 +79,5 @@ pub use remerge::{MergeReport, Merging, Remerge};
 pub use report::ReadReport;
 pub use source::{FlowReader, Source};
 pub use suricata::SuricataReader;
-pub use tstat::TstatReader;
+pub use tstat::{TstatReader, tstat_logs};
 pub use zeek::ZeekReader;
