@@ -3,6 +3,8 @@
 //! `cargo run --release --example evaluate -- out`, where `out` holds `findings.json` and `truth.json`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -78,8 +80,13 @@ fn main() -> ExitCode {
             let findings = findings(&directory.join("findings.json"))?;
             scores.add(directory, &truth, &findings, slot.or(truth.slot_us));
         }
-        scores.print(arguments.list);
-        Ok(ExitCode::SUCCESS)
+        let mut text = String::new();
+        scores.report(&mut text, arguments.list)?;
+        match io::stdout().write_all(text.as_bytes()) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            written => Ok(written.map(|()| ExitCode::SUCCESS)?),
+        }
     })
 }
 
@@ -186,11 +193,12 @@ impl Scores {
         };
     }
 
-    fn print(&self, list: usize) {
+    fn report(&self, text: &mut String, list: usize) -> std::fmt::Result {
         let columns = "planted  found    recall |  hosts  right  wrong missed  precision  recall  start off by";
-        println!("{:<20} {columns}", "kind");
+        writeln!(text, "{:<20} {columns}", "kind")?;
         for (kind, score) in &self.kinds {
-            println!(
+            writeln!(
+                text,
                 "{kind:<20} {:>7} {:>6} {:>9} | {:>6} {:>6} {:>6} {:>6} {:>10} {:>7}  {}",
                 score.behaviours,
                 score.behaviours_found,
@@ -204,31 +212,36 @@ impl Scores {
                 score
                     .late
                     .map_or(String::new(), |slots| format!("{slots:.1} slots")),
-            );
+            )?;
         }
         let sum = |of: fn(&Score) -> usize| self.kinds.values().map(of).sum::<usize>();
         let (right, wrong, missed) = (sum(|s| s.right), sum(|s| s.wrong), sum(|s| s.missed));
-        println!(
+        writeln!(
+            text,
             "\nAll kinds: precision {}, recall {}",
             ratio(right, right + wrong),
             ratio(right, right + missed)
-        );
+        )?;
         for (kind, number) in &self.unjudged {
-            println!("Of {kind} the truth says nothing: {number} findings not judged");
+            writeln!(
+                text,
+                "Of {kind} the truth says nothing: {number} findings not judged"
+            )?;
         }
-        self.matrix();
+        self.matrix(text)?;
         for (title, lines) in [("Missed", &self.misses), ("False alarms", &self.alarms)] {
             for (kind, lines) in lines {
-                println!("\n{title}, {kind}: {}", lines.len());
+                writeln!(text, "\n{title}, {kind}: {}", lines.len())?;
                 for line in lines.iter().take(list) {
-                    println!("  {line}");
+                    writeln!(text, "  {line}")?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Hosts by what was planted (rows) and what was found (columns).
-    fn matrix(&self) {
+    fn matrix(&self, text: &mut String) -> std::fmt::Result {
         let rows: BTreeSet<&str> = self
             .confusion
             .keys()
@@ -239,20 +252,28 @@ impl Scores {
             .keys()
             .map(|(_, found)| found.as_str())
             .collect();
-        println!("\nHosts by planted kind (row) and found kind (column)");
-        print!("{:<20}", "");
+        writeln!(
+            text,
+            "\nHosts by planted kind (row) and found kind (column)"
+        )?;
+        write!(text, "{:<20}", "")?;
         for column in &columns {
-            print!(" {:>10}", brief(column));
+            write!(text, " {:>10}", brief(column))?;
         }
-        println!();
+        writeln!(text)?;
         for row in rows {
-            print!("{row:<20}");
+            write!(text, "{row:<20}")?;
             for column in &columns {
                 let cell = self.confusion.get(&(row.to_owned(), (*column).to_owned()));
-                print!(" {:>10}", cell.map_or(".".to_owned(), usize::to_string));
+                write!(
+                    text,
+                    " {:>10}",
+                    cell.map_or(".".to_owned(), usize::to_string)
+                )?;
             }
-            println!();
+            writeln!(text)?;
         }
+        Ok(())
     }
 }
 
