@@ -15,7 +15,7 @@ use peerscope::findings::{Detectors, FindingsConfig};
 use peerscope::prelude::*;
 use peerscope::read::Format;
 use peerscope::{Analysis, SourceReport};
-use peerscope_examples::{AnyError, about, parse_hosts, parse_seconds, parse_time, run, topology};
+use peerscope_examples::{AnyError, about, parse_hosts, parse_seconds, parse_time, run, say, topology};
 
 #[path = "shared/tables.rs"]
 mod tables;
@@ -105,9 +105,9 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     serde_json::to_writer_pretty(create(&found)?, &analysis.findings.active)
         .map_err(|error| about(&found, error))?;
 
-    print!("{}", tables::all(&analysis));
+    say(&tables::all(&analysis));
     let [samples, json, found] = [samples.display(), json.display(), found.display()];
-    println!("\nWritten: {samples}, {json}, {found}");
+    say(&format!("\nWritten: {samples}, {json}, {found}\n"));
     Ok(faults(&analysis))
 }
 

@@ -23,6 +23,12 @@ pub fn run(program: impl FnOnce() -> Result<ExitCode, AnyError>) -> ExitCode {
     }
 }
 
+/// Prints a report. Whoever stops reading it half-way (`| head`) does no harm.
+pub fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
 /// An error and its causes in a line. Causes that the error repeats are left out.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

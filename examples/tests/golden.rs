@@ -1,5 +1,7 @@
 //! Samples of edge cases against those of an independent reference in exact fractions.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 
 use peerscope::prelude::*;

@@ -1,5 +1,7 @@
 //! The planted behaviour of the shipped capture shows in its samples, where `truth.json` says.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
