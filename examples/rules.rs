@@ -203,7 +203,8 @@ impl PacketTimes {
                 .packets
                 .is_multiple_of(Self::BATCH)
             {
-                self.flows.extend(self.whole.drain().map(begun));
+                self.flows
+                    .extend(self.whole.drain().map(|flow| begun(&flow)));
                 self.stretches.extend(self.close.drain());
             }
         }
@@ -211,7 +212,7 @@ impl PacketTimes {
 
     fn finish(mut self, activity: &mut ActivityBuilder, account: &mut Account) {
         let (flows, report) = self.whole.finish();
-        self.flows.extend(flows.into_iter().map(begun));
+        self.flows.extend(flows.iter().map(begun));
         self.stretches.extend(self.close.finish().0);
         account.stretches = self.stretches.len() as u64;
         account.meter = Some(report);
@@ -230,13 +231,13 @@ impl PacketTimes {
     }
 }
 
-fn begun(flow: Flow) -> ((FlowKey, Timestamp), Begun) {
+fn begun(flow: &Flow) -> ((FlowKey, Timestamp), Begun) {
     let begun = Begun {
         key: flow.key(),
         initiator: flow.initiator,
         handshake: flow.handshake,
     };
-    (place(&flow), begun)
+    (place(flow), begun)
 }
 
 /// The 5-tuple, the same from either end, and the start.
