@@ -22,6 +22,8 @@ mod logs;
 mod metering;
 #[path = "data/ndpi.rs"]
 mod ndpi;
+#[path = "data/netflow.rs"]
+mod netflow;
 #[path = "data/no_panic.rs"]
 mod no_panic;
 #[path = "data/tool_outputs.rs"]
@@ -33,13 +35,14 @@ mod zeek;
 type Module = fn(&Path) -> Vec<Trial>;
 
 /// Every module, by name.
-const MODULES: [Module; 9] = [
+const MODULES: [Module; 10] = [
     exports::tests,
     ipfixprobe::tests,
     lab::tests,
     labels::tests,
     logs::tests,
     ndpi::tests,
+    netflow::tests,
     no_panic::tests,
     tool_outputs::tests,
     zeek::tests,

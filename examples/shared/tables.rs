@@ -75,6 +75,9 @@ fn input(text: &mut String, analysis: &Analysis) -> std::fmt::Result {
                     capture.name, capture.offered.packets
                 )?;
             }
+            SourceReport::Repeat(repeat) => {
+                writeln!(text, "  {}: the content of {}, not read again", repeat.name, repeat.of)?;
+            }
             _ => {}
         }
     }

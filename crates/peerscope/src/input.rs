@@ -47,7 +47,7 @@ impl InputReport {
 #[non_exhaustive]
 pub enum SourceReport {
     /// A file of flow records.
-    Log(ReadReport),
+    Log(Box<ReadReport>),
     /// A file of packets.
     Capture(CaptureReport),
     /// The content of an earlier source again: not read.
@@ -164,7 +164,7 @@ impl FlowFiles {
         } else if source.format() == Format::Pcap {
             SourceReport::Capture(self.meter_capture(source, &mut sink)?)
         } else {
-            SourceReport::Log(read_log(source, &mut sink)?)
+            SourceReport::Log(Box::new(read_log(source, &mut sink)?))
         };
         self.sources.push(report);
         Ok(&self.sources[self.sources.len() - 1])
