@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 
-use peerscope_flow::{Flow, Handshake, Timestamp, Transport, Volume};
+use peerscope_flow::{Flow, Handshake, InitiatorEvidence, Timestamp, Transport, Volume};
 
 use crate::gather::Gather;
 
@@ -75,8 +75,8 @@ pub struct MergeReport {
 ///
 /// Parts are taken in order of their start. A part joins the flow before it if it starts no more
 /// than the gap after the latest end so far, unless it is a TCP connection of its own: its SYN was
-/// seen (handshake complete or failed) and the flow before it is anything but an attempt that has
-/// no answer yet, for retransmitted SYNs belong to one attempt.
+/// seen (handshake complete or failed, or the initiator is known by it) and the flow before it is
+/// anything but an attempt that has no answer yet, for retransmitted SYNs belong to one attempt.
 ///
 /// The merged flow:
 ///
@@ -210,7 +210,9 @@ fn merge(mut parts: Vec<Flow>, gap: i64) -> Vec<Flow> {
 /// Whether `part` is a connection of its own.
 fn anew(flow: &Flow, part: &Flow) -> bool {
     let pending = flow.handshake == Some(Handshake::Failed) && flow.rev.packets == 0;
-    part.transport == Transport::Tcp && part.handshake != Some(Handshake::Unknown) && !pending
+    let syn =
+        part.initiator == InitiatorEvidence::SynSeen || part.handshake != Some(Handshake::Unknown);
+    part.transport == Transport::Tcp && syn && !pending
 }
 
 fn join(flow: &mut Flow, part: Flow) {

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 use peerscope_flow::Handshake::{Complete, Failed, Unknown};
-use peerscope_flow::{Endpoint, Flow, Handshake, Span, Timestamp, Transport, Volume};
+use peerscope_flow::{Endpoint, Flow, InitiatorEvidence, Span, Timestamp, Transport, Volume};
 use peerscope_read::{Merging, Remerge};
 use proptest::prelude::*;
 
@@ -37,19 +37,20 @@ fn volume(packets: u64) -> Volume {
 
 /// Parts of two conversations, in both directions.
 fn part() -> impl Strategy<Value = Flow> {
-    let outcome = prop_oneof![
-        Just(Handshake::Complete),
-        Just(Handshake::Failed),
-        Just(Handshake::Unknown)
-    ];
+    let outcome = prop_oneof![Just(Complete), Just(Failed), Just(Unknown)];
     (
         (any::<bool>(), any::<bool>(), any::<bool>()),
         (0..5000_i64, 0..400_i64, 0..1000_i64),
         (0..4_u64, 0..4_u64, outcome),
-        prop::option::of(0..9_u64),
+        (prop::option::of(0..9_u64), any::<bool>()),
     )
         .prop_map(
-            |((tcp, turned, other), (start, length, micros), (fwd, rev, outcome), payload)| {
+            |(
+                (tcp, turned, other),
+                (start, length, micros),
+                (fwd, rev, outcome),
+                (payload, syn),
+            )| {
                 let a = Endpoint::new([10, 0, 0, 1].into(), if other { 1 } else { 2 });
                 let b = Endpoint::new([10, 0, 0, 2].into(), 4672);
                 let (src, dst) = if turned { (b, a) } else { (a, b) };
@@ -62,6 +63,11 @@ fn part() -> impl Strategy<Value = Flow> {
                     fwd: volume(fwd),
                     rev: volume(rev),
                     rev_payload_bytes: payload,
+                    initiator: if syn {
+                        InitiatorEvidence::SynSeen
+                    } else {
+                        InitiatorEvidence::Exporter
+                    },
                     ..Flow::new(transport, src, dst, span)
                 }
             },
@@ -73,7 +79,7 @@ fn oracle(mut parts: Vec<Flow>) -> Vec<Vec<Flow>> {
     parts.sort_by_key(|part| {
         (
             (part.span.start(), part.span.end(), part.key()),
-            (part.fwd, part.rev, part.handshake),
+            (part.fwd, part.rev, part.handshake, part.initiator),
             part.rev_payload_bytes,
         )
     });
@@ -87,9 +93,9 @@ fn oracle(mut parts: Vec<Flow>) -> Vec<Vec<Flow>> {
         let joins = group.as_ref().is_some_and(|group| {
             let end = group.iter().map(|part| part.span.end()).max().unwrap();
             let near = part.span.start().micros_since(end) <= GAP;
-            let own = part
-                .handshake
-                .is_some_and(|outcome| outcome != Handshake::Unknown);
+            let own = part.transport == Transport::Tcp
+                && (part.handshake != Some(Unknown)
+                    || part.initiator == InitiatorEvidence::SynSeen);
             // An attempt, and nothing from the other end so far.
             let src = group[0].src;
             let answered = group.iter().any(|one| {
@@ -97,10 +103,8 @@ fn oracle(mut parts: Vec<Flow>) -> Vec<Vec<Flow>> {
                 from_dst.packets > 0
             });
             let pending = !answered
-                && group[0].handshake == Some(Handshake::Failed)
-                && group
-                    .iter()
-                    .all(|one| one.handshake != Some(Handshake::Complete));
+                && group[0].handshake == Some(Failed)
+                && group.iter().all(|one| one.handshake != Some(Complete));
             near && (!own || pending)
         });
         match group {

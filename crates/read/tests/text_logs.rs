@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use peerscope_flow::Handshake::{Complete, Failed, Unknown};
 use peerscope_flow::{
-    Application, Endpoint, Flow, Handshake, InitiatorEvidence, Span, Timestamp, Transport, Volume,
+    Application, Endpoint, Flow, InitiatorEvidence, Span, Timestamp, Transport, Volume,
 };
 use peerscope_read::{
     ArgusReader, FaultKind, Format, NfdumpReader, Policy, ReadOptions, Record, Source,
@@ -67,7 +67,7 @@ fn tstat_tcp_of_both_layouts() {
     let row3 = "10.0.0.1 50000 9 0 8 700 1 192.0.2.1 4662 7 300 310 1 2500.5 1400103796934.199951 \
         1400103799434.699951 256 1 more.than.the.header";
     let expected = Flow {
-        handshake: Some(Handshake::Complete),
+        handshake: Some(Complete),
         initiator: InitiatorEvidence::SynSeen,
         fwd: Volume::new(9, 700 + 9 * 40),
         rev: Volume::new(7, 310 + 7 * 40),
@@ -247,7 +247,7 @@ fn argus_rows_join_and_the_rest_is_counted() {
     assert_eq!(flows.len(), 3);
     assert_eq!(flows[0].span, span(2_000_000, 63_500_000));
     assert_eq!((flows[0].src.port, flows[0].dst.port), (50_000, 4662));
-    assert_eq!(flows[0].handshake, Some(Handshake::Complete));
+    assert_eq!(flows[0].handshake, Some(Complete));
     // 9 packets of 500 and 400 bytes: 5 and 4; less 14 for each; and 2 and 2.
     assert_eq!(flows[0].fwd, Volume::new(7, 500 - 70 + 132 - 28));
     assert_eq!(flows[0].rev, Volume::new(6, 400 - 56 + 132 - 28));
@@ -287,13 +287,13 @@ fn suricata_flows_among_other_events() {
         (Volume::new(1, 73), Volume::new(1, 128))
     );
     assert_eq!(dns.app, Some(Application::Dns));
-    assert_eq!(refused.handshake, Some(Handshake::Failed));
+    assert_eq!(refused.handshake, Some(Failed));
     assert_eq!(refused.fwd, Volume::new(2, 120));
     assert_eq!(
         (refused.initiator, &refused.app),
         (InitiatorEvidence::Exporter, &None)
     );
-    assert_eq!(open.handshake, Some(Handshake::Complete));
+    assert_eq!(open.handshake, Some(Complete));
     assert_eq!(open.app, Some(Application::BitTorrent));
 }
 

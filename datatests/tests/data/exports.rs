@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Failed, Trial};
-use peerscope_flow::{Flow, FlowKey, InitiatorEvidence, Transport};
+use peerscope_flow::{Endpoint, Flow, FlowKey, InitiatorEvidence, Transport};
 use peerscope_meter::{Classifiers, MeterConfig};
-use peerscope_read::{FaultKind, Format, ReadOptions, ReadReport, Sidedness, Source};
+use peerscope_read::{
+    FaultKind, Format, Merging, NfdumpReader, Pair, Pairing, ReadOptions, ReadReport, Remerge,
+    Sidedness, Source,
+};
 
 use crate::metering::{files, meter, name, text};
 use crate::test;
@@ -27,6 +31,15 @@ pub(crate) fn tests(root: &Path) -> Vec<Trial> {
     tests.push(test("exports::tool_outputs", root, "public", |folder| {
         tool_outputs(&folder)
     }));
+    tests.push(test("exports::half_a_feed", root, "lab/lab-a", |folder| {
+        half_a_feed(&folder)
+    }));
+    tests.push(test(
+        "exports::merged_again",
+        root,
+        "public/rita/missing_host/2024-04-19",
+        |folder| merged_again(&folder),
+    ));
     tests.push(test("exports::binetflow", root, "public/slips", |folder| {
         binetflow(&folder)
     }));
@@ -231,6 +244,80 @@ fn rows(path: &Path) -> Result<usize, Failed> {
     let mut input = Source::open(path, &ReadOptions::new())?.into_input();
     std::io::Read::read_to_string(&mut input, &mut text)?;
     Ok(text.lines().count() - 1)
+}
+
+/// The lab's records of one direction only are a one-sided feed.
+fn half_a_feed(folder: &Path) -> Result<(), Failed> {
+    let options = ReadOptions::new();
+    for outgoing in [true, false] {
+        let source = Source::open(folder.join("nfdump-ms.csv.gz"), &options)?;
+        let records = NfdumpReader::new("nfdump", source.into_input(), &options).filter(|record| {
+            let monitored =
+                |end: Endpoint| matches!(end.ip, IpAddr::V4(ip) if ip.octets()[..2] == [100, 64]);
+            record
+                .as_ref()
+                .is_ok_and(|record| monitored(record.src) == outgoing)
+        });
+        let mut pair = Pair::new(records, Pairing::new());
+        pair.by_ref().try_for_each(|flow| flow.map(|_| ()))?;
+        let feed = pair.feed();
+        let withheld = feed.withheld();
+        let named = |metric: &str| withheld.iter().any(|one| one.metric == metric);
+        println!(
+            "exports: half a feed: {} of {} flows one-sided, {} of them halves of connections, {} \
+             metrics withheld",
+            feed.one_sided,
+            feed.flows,
+            feed.halves,
+            withheld.len()
+        );
+        all_hold(&[
+            (
+                "sides",
+                feed.sidedness() == Sidedness::One && feed.sampling().is_none(),
+            ),
+            ("failures withheld", named("outin-failure-ratio-TCP")),
+            ("unanswered withheld", named("inout-fract-unanswered-UDP")),
+        ])?;
+    }
+    Ok(())
+}
+
+/// A day of Zeek's flows merged with the paper's timeout: no packet is lost, and what is merged once
+/// stays so.
+fn merged_again(folder: &Path) -> Result<(), Failed> {
+    let mut flows = Vec::new();
+    for path in files(folder)? {
+        if name(&path).starts_with("conn.") {
+            flows.extend(read(&path, &ReadOptions::new())?.0);
+        }
+    }
+    flows.sort_by_key(|flow| flow.span.start());
+    let packets = |flows: &[Flow]| -> u64 {
+        flows
+            .iter()
+            .map(|flow| flow.fwd.packets + flow.rev.packets)
+            .sum()
+    };
+    let merge = |flows: Vec<Flow>| {
+        let mut flows: Vec<_> =
+            Remerge::new(flows.into_iter().map(Ok::<_, Failed>), Merging::new())
+                .collect::<Result<_, _>>()?;
+        flows.sort_by_key(|flow| flow.span.start());
+        Ok::<_, Failed>(flows)
+    };
+    let (parts, sum) = (flows.len(), packets(&flows));
+    let once = merge(flows)?;
+    let twice = merge(once.clone())?;
+    println!(
+        "exports: {parts} flows of Zeek are {} with a gap of 600 s",
+        once.len()
+    );
+    all_hold(&[
+        ("packets", packets(&once) == sum),
+        ("flows merged twice", once.len() == twice.len()),
+        ("something is merged", once.len() < parts),
+    ])
 }
 
 /// nfdump's and Argus' view of nine captures of others.
