@@ -15,7 +15,9 @@ use peerscope::findings::{Detectors, FindingsConfig};
 use peerscope::prelude::*;
 use peerscope::read::Format;
 use peerscope::{Analysis, SourceReport};
-use peerscope_examples::{AnyError, about, parse_hosts, parse_seconds, parse_time, run, say, topology};
+use peerscope_examples::{
+    AnyError, about, parse_hosts, parse_seconds, parse_time, run, say, topology,
+};
 
 #[path = "shared/tables.rs"]
 mod tables;

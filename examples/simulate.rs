@@ -27,7 +27,7 @@ struct Arguments {
     /// Write flows.parquet instead of flows.csv.
     #[arg(long)]
     parquet: bool,
-    /// Directory for the flows, topology.json, truth.json and truth_flows.csv.
+    /// Directory for the flows, `topology.json`, `truth.json` and `truth_flows.csv`.
     #[arg(long)]
     out: PathBuf,
 }

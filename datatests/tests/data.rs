@@ -55,7 +55,9 @@ fn main() -> ExitCode {
     let trials = MODULES.iter().flat_map(|tests| tests(&root));
     let trials = match found {
         Some(_) => trials.collect(),
-        None if std::env::var("CI").is_ok_and(|ci| ci == "true") => trials.map(|trial| missing(&trial)).collect(),
+        None if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+            trials.map(|trial| missing(&trial)).collect()
+        }
         None => trials.map(|trial| trial.with_ignored_flag(true)).collect(),
     };
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -76,7 +76,11 @@ fn input(text: &mut String, analysis: &Analysis) -> std::fmt::Result {
                 )?;
             }
             SourceReport::Repeat(repeat) => {
-                writeln!(text, "  {}: the content of {}, not read again", repeat.name, repeat.of)?;
+                writeln!(
+                    text,
+                    "  {}: the content of {}, not read again",
+                    repeat.name, repeat.of
+                )?;
             }
             _ => {}
         }

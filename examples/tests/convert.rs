@@ -1,5 +1,7 @@
 //! The `convert` program: formats round, the same file once, anonymised with its topology.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -24,17 +26,13 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn log() -> String {
-    let rows: String = (0..200_i64)
-        .map(|i| {
-            let start = i * 250_000_000;
-            format!(
-                "{start},{},udp,10.0.0.{},4672,192.0.{}.7,4672,3,180,2,100,,72,kad\n",
-                start + 1000,
-                i % 5,
-                i % 9,
-            )
-        })
-        .collect();
+    let row = |i: i64| {
+        let start = i * 250_000_000;
+        let (end, host, peer) = (start + 1000, i % 5, i % 9);
+        format!("{start},{end},udp,10.0.0.{host},4672,192.0.{peer}.7,4672,3,180,2,100,,72,kad\n")
+    };
+    let rows: Vec<String> = (0..200).map(row).collect();
+    let rows = rows.concat();
     format!("{HEADER}\n{rows}")
 }
 

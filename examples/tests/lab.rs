@@ -27,7 +27,7 @@ fn analysis() -> &'static Analysis {
         let topology: Topology = serde_json::from_value(json("topology.json")).unwrap();
         let aggregation = Aggregation::new(Family::emule(), topology.clone())
             .with_slot_length(SlotLength::from_secs(60.0).unwrap());
-        let meter = MeterConfig::new().with_idle_timeout(std::time::Duration::from_secs(120));
+        let meter = MeterConfig::new().with_idle_timeout(std::time::Duration::from_mins(2));
         let pipeline = Pipeline::new(Family::emule(), topology)
             .with_aggregation(aggregation)
             .with_meter(meter);

@@ -36,11 +36,14 @@
 //!
 //! [`HostSlot`]: peerscope_slot::HostSlot
 //!
-//! Feature `serde` derives `Serialize` and `Deserialize` for keys and metric names.
+//! Feature `serde` derives `Serialize` and `Deserialize` for keys and metric names; feature
+//! `parquet` writes samples as Parquet.
 
 mod catalogue;
 mod csv;
 mod evaluate;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod quantity;
 mod set;
 mod table;

@@ -1,5 +1,6 @@
 //! Made export packets: formats, templates before and after their data, and lies.
 #![cfg(feature = "netflow")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use peerscope_flow::{Span, Timestamp, Transport, Volume};
 use peerscope_read::{
     ExportDecoder, ExportReader, ExportSocket, Fault, FaultKind, Format, Policy, ReadOptions,
-    Record, Source, StatedInitiator, Until,
+    Record, Source, StatedInitiator, TcpFlags, Until,
 };
 use proptest::prelude::*;
 
@@ -136,7 +137,7 @@ fn v5_counts_back_across_a_wrap_and_tells_its_sampling() {
         "tcp 10.0.0.1:50000 > 192.0.2.7:4662"
     );
     assert_eq!(record.fwd, Volume::new(3, 180));
-    assert_eq!(record.fwd_flags.map(|flags| flags.bits()), Some(0x1b));
+    assert_eq!(record.fwd_flags.map(TcpFlags::bits), Some(0x1b));
     // 5 s and 0.5 s before the export.
     assert_eq!(record.span, span_ms(1_699_999_995_250, 1_699_999_999_750));
     assert_eq!(decoder.report().sampled_one_in, Some(100));
@@ -506,8 +507,7 @@ fn a_capture_of_exports_is_recognised_and_paired() {
         v9(5000, 1000, 1, &[set(400, &[1, 2, 3, 4])]),
     ]);
     let options = ReadOptions::new().with_policy(Policy::Skip);
-    let source =
-        Source::from_reader("exports.pcap", std::io::Cursor::new(file.clone()), &options).unwrap();
+    let source = Source::from_reader("exports.pcap", std::io::Cursor::new(file), &options).unwrap();
     assert_eq!(source.format(), Format::Netflow);
     let mut reader = source.into_flows().unwrap();
     let flows: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
@@ -556,7 +556,7 @@ fn an_ipfix_file_is_read_up_to_where_it_breaks() {
             Source::from_reader("flows.ipfix", std::io::Cursor::new(content), &options).unwrap();
         assert_eq!(source.format(), Format::Netflow);
         let mut reader = source.into_flows().unwrap();
-        let records = reader.by_ref().filter(Result::is_ok).count();
+        let records = reader.by_ref().flatten().count();
         (records, reader.into_report())
     };
     let (flows, report) = read(message.repeat(3));
@@ -634,7 +634,7 @@ proptest! {
         let (records, faults) = decode(&mut ExportDecoder::new(), &packet);
         prop_assert!(faults.is_empty());
         let read: Vec<_> = records.iter().map(|record| {
-            let flags = record.fwd_flags.map_or(0, |flags| flags.bits());
+            let flags = record.fwd_flags.map_or(0, TcpFlags::bits);
             (record.src.port, flags, record.fwd.packets, record.fwd.bytes, record.span.micros() / 1000)
         }).collect();
         let given: Vec<_> = rows.iter().map(|&(port, flags, packets, bytes, lasts)| {

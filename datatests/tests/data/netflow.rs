@@ -6,7 +6,7 @@ use std::path::Path;
 
 use libtest_mimic::{Failed, Trial};
 use peerscope_flow::{Endpoint, Transport};
-use peerscope_read::{ExportReader, Format, ReadOptions, Source};
+use peerscope_read::{ExportReader, Format, ReadOptions, Source, TcpFlags};
 use serde_json::Value;
 
 use crate::test;
@@ -94,7 +94,7 @@ fn check(case: Case, folder: &Path) -> Result<(), Failed> {
                 .or_default();
             sum.packets += record.fwd.packets * case.scaled_by;
             sum.bytes += record.fwd.bytes * case.scaled_by;
-            sum.flags |= record.fwd_flags.map_or(0, |flags| flags.bits());
+            sum.flags |= record.fwd_flags.map_or(0, TcpFlags::bits);
         }
         let report = reader.report();
         records += report.records;
