@@ -1,6 +1,5 @@
 //! The Parquet samples hold what the CSV ones do.
 #![cfg(feature = "parquet")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -12,7 +11,8 @@ use peerscope_flow::{
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_slot::{Aggregation, aggregate};
 
-fn table() -> SampleTable {
+#[test]
+fn every_cell_is_that_of_the_csv() {
     let family = Family::emule();
     let topology = Topology::new(["10.0.0.0/8".parse().unwrap()], []);
     let flows: Vec<Flow> = (0..40_000_u32)
@@ -32,12 +32,7 @@ fn table() -> SampleTable {
         })
         .collect();
     let slots = aggregate(&flows, &Aggregation::new(family.clone(), topology));
-    SampleTable::new(&slots, &family, &MetricSet::paper())
-}
-
-#[test]
-fn every_cell_is_that_of_the_csv() {
-    let table = table();
+    let table = SampleTable::new(&slots, &family, &MetricSet::paper());
     assert_eq!(table.len(), 40_000);
     let mut csv = Vec::new();
     table.write_csv(&mut csv).unwrap();
