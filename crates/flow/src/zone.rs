@@ -191,7 +191,16 @@ impl<A: Ord + Copy> Ranges<A> {
     }
 
     fn zone(&self, address: A) -> Zone {
-        match self.starts.partition_point(|&(start, _)| start <= address) {
+        // Few ranges are counted without a branch to mispredict.
+        let after = if self.starts.len() <= 16 {
+            self.starts
+                .iter()
+                .map(|&(start, _)| usize::from(start <= address))
+                .sum()
+        } else {
+            self.starts.partition_point(|&(start, _)| start <= address)
+        };
+        match after {
             0 => Zone::Internet,
             after => self.starts[after - 1].1,
         }

@@ -4,7 +4,6 @@ use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
-use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 use peerscope_flow::{Family, Flow, SlotIndex, SystemId, Transport};
 
@@ -193,25 +192,21 @@ impl OpenSlot {
             hasher,
             ..
         } = self;
-        let found = rows_of.entry(
-            hasher.hash_one(host),
-            |&row| rows[row as usize].host == host,
-            |&row| hasher.hash_one(rows[row as usize].host),
-        );
-        match found {
-            Entry::Occupied(row) => *row.get(),
-            Entry::Vacant(vacant) => {
-                let number = next_index(rows.len());
-                vacant.insert(number);
-                rows.push(Row {
-                    host,
-                    control: 0,
-                    transports: Default::default(),
-                });
-                fractions.push(Default::default());
-                number
-            }
+        let hash = hasher.hash_one(host);
+        if let Some(&row) = rows_of.find(hash, |&row| rows[row as usize].host == host) {
+            return row;
         }
+        let number = next_index(rows.len());
+        rows_of.insert_unique(hash, number, |&row| {
+            hasher.hash_one(rows[row as usize].host)
+        });
+        rows.push(Row {
+            host,
+            control: 0,
+            transports: Default::default(),
+        });
+        fractions.push(Default::default());
+        number
     }
 
     fn v6_number(&mut self, ip: u128) -> u32 {
