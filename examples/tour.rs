@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
 
     // Which addresses are under study, and which belong to the same provider.
-    let topology = Topology::new(["100.64.0.0/16".parse()?], ["100.80.0.0/16".parse()?]);
+    let topology = Topology::new(["100.72.0.0/16".parse()?], ["100.86.0.0/16".parse()?]);
 
     // eMule with its Kad network. The shipped capture is short, so slots are too.
     let emule = Aggregation::new(Family::emule(), topology.clone())
@@ -24,6 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut session = pipeline.session();
     session.add_file(capture)?;
     let analysis = session.finish()?;
+    if analysis.samples.total == 0 {
+        return Err("no samples: is the topology that of the capture?".into());
+    }
 
     // What stands out, metric by metric.
     println!(
