@@ -26,7 +26,8 @@ pub(super) fn le_u32(bytes: &[u8], at: usize) -> Option<u32> {
     four(bytes, at).map(u32::from_le_bytes)
 }
 
-/// Whether two bytes can begin a zlib stream (RFC 1950): deflate, and a header that divides by 31.
+/// Whether a zlib stream as clients pack it begins here (RFC 1950): a window of 32 KiB, which
+/// `compress` always announces, no dictionary, any of the four levels.
 pub(super) fn is_zlib_header(bytes: &[u8], at: usize) -> bool {
-    be_u16(bytes, at).is_some_and(|header| header & 0x0f00 == 0x0800 && header.is_multiple_of(31))
+    matches!(be_u16(bytes, at), Some(0x7801 | 0x785E | 0x789C | 0x78DA))
 }
