@@ -2,7 +2,9 @@
 
 use peerscope_cluster::{Percent, Search};
 
-/// How to cluster, and what counts as dominance, coincidence and a heavy host.
+use crate::{ChangePointConfig, ShiftConfig};
+
+/// How to cluster, and what counts as dominance, coincidence, a heavy host and a shift.
 ///
 /// The defaults are the paper's where it gives any.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,10 @@ pub struct CorrelateConfig {
     pub cross_metric: CrossMetricConfig,
     /// Heavy hosts.
     pub heavy: HeavyConfig,
+    /// Shifts of metrics between the halves of the trace.
+    pub shifts: ShiftConfig,
+    /// Jumps in the series of single hosts.
+    pub change_points: ChangePointConfig,
 }
 
 /// When the interesting samples of two metrics coincide.
@@ -55,6 +61,8 @@ impl Default for CorrelateConfig {
             dominance: percent(90),
             cross_metric: CrossMetricConfig::default(),
             heavy: HeavyConfig::default(),
+            shifts: ShiftConfig::default(),
+            change_points: ChangePointConfig::default(),
         }
     }
 }

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use crate::CrossMetricConfig;
 use crate::adjust::benjamini_hochberg;
+use crate::circular::{Chance, Draws, HostOverlaps, chance, mix};
 use crate::fisher::{Margins, fisher};
-use crate::shift::{Chance, Draws, HostOverlaps, chance, mix};
 use crate::system::State;
 
 /// How the interesting samples of two metrics of one system coincide, over the samples in which

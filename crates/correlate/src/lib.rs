@@ -13,6 +13,11 @@
 //!    that are as candidates for a common cause ([`MetricGroup`]);
 //! 5. names the hosts that stand out in several metrics ([`HeavyHost`]).
 //!
+//! [`percentiles`] and [`split_half`] are overviews of the table: how the values lie, and whether
+//! both halves of the trace tell the same. [`shifts_in_time`] and [`shifts_between`] say which metrics
+//! changed from one period, or network, to another, and [`change_points`] when the series of a host
+//! jumps. [`propose`] is experimental: what clusters without a rule may mean.
+//!
 //! ```
 //! use peerscope_correlate::{CorrelateConfig, MetricOutcome, Rules, correlate};
 //! use peerscope_flow::{Application, Endpoint, Family, Flow, Span, Timestamp, Topology, Transport};
@@ -110,20 +115,27 @@
 //! [`exact_work`]: CrossMetricConfig::exact_work
 
 mod adjust;
+mod change_point;
+mod circular;
 mod config;
 mod correlation;
 mod cross_metric;
 mod dominance;
 mod fisher;
 mod graph;
+mod halves;
 mod heavy;
 mod interesting;
+mod interpret;
+mod percentiles;
 mod rule;
 mod rules;
-mod shift;
+mod shifts;
 mod system;
+mod two_sample;
 
 pub use adjust::benjamini_hochberg;
+pub use change_point::{ChangePoint, ChangePointConfig, HostChange, change_points, host_changes};
 pub use config::{CorrelateConfig, CrossMetricConfig, HeavyConfig};
 pub use correlation::{
     CorrelateError, Correlation, DominancePoint, Interesting, MetricCorrelation, MetricOutcome,
@@ -132,12 +144,17 @@ pub use correlation::{
 pub use cross_metric::{MetricPair, PairTest};
 pub use dominance::{Dominance, HostCount};
 pub use graph::{MetricGroup, metric_graph};
+pub use halves::{MetricStability, SplitHalf, split_half};
 pub use heavy::{HeavyHost, Standout};
 pub use interesting::{Reading, Region, RegionKind};
+pub use interpret::{Proposal, RankedCluster, Reason, propose};
+pub use percentiles::{MetricPercentiles, SystemPercentiles, percentiles};
 pub use rule::{
     MetricPattern, MetricPatternError, Rule, Selection, Severity, Side, ValueRange, ValueRangeError,
 };
 pub use rules::{RuleProblem, Rules, RulesError};
+pub use shifts::{MetricShift, ShiftConfig, shifts_between, shifts_in_time};
+pub use two_sample::TwoSample;
 
 // Part of the public interface of `metric_graph`.
 pub use petgraph::graph::UnGraph;

@@ -52,6 +52,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Traffic`] is what goes on around them: who exchanges how much with whom, and when.
+//!
 //! Results depend on neither the order of the flows, nor on threads, nor on where time begins. The
 //! crate opens no files and reads no clock. Feature `serde` derives `Serialize` for findings, and
 //! `Deserialize` for the configuration too.
@@ -68,6 +70,7 @@ mod presence;
 mod scene;
 mod selection;
 mod shares;
+mod traffic;
 
 pub use benign::{Benign, Muted};
 pub use config::FindingsConfig;
@@ -80,3 +83,4 @@ pub use presence::{Cause, Departure, Presence};
 pub use scene::{Host, Scene};
 pub use selection::{FlowSelection, Outcome};
 pub use shares::{CauseCounts, UnansweredShares};
+pub use traffic::{FlowCounts, Period, Traffic, TrafficClass, TrafficLog, ZonePair};

@@ -196,6 +196,11 @@ impl Family {
         &self.name
     }
 
+    /// The application labels; `None` if every flow is one of the family's.
+    pub fn labels(&self) -> Option<&[Application]> {
+        self.labels.as_deref()
+    }
+
     /// The default TCP ports.
     pub fn tcp_ports(&self) -> &[PortRange] {
         &self.tcp_ports

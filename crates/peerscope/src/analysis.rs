@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use peerscope_correlate::Correlation;
-use peerscope_findings::Findings;
+use peerscope_correlate::{
+    Correlation, HostChange, MetricShift, Proposal, SplitHalf, SystemPercentiles,
+};
+use peerscope_findings::{Findings, Traffic};
 use peerscope_flow::SystemId;
 use peerscope_metric::SampleTable;
 use peerscope_slot::HostSlots;
@@ -24,6 +26,12 @@ pub struct Analysis {
     pub input: InputSummary,
     /// How many samples there are.
     pub samples: SampleSummary,
+    /// Who exchanges how much with whom, how the metrics lie, and how stable their clusters are.
+    pub overview: Overview,
+    /// What changed in the course of the trace.
+    pub changes: Changes,
+    /// Proposals for metrics that need a rule. Experimental.
+    pub experimental: Experimental,
     /// Clusters, interesting samples and what correlates.
     #[serde(flatten)]
     pub correlation: Correlation,
@@ -32,6 +40,36 @@ pub struct Analysis {
     /// The samples themselves.
     #[serde(skip)]
     pub table: SampleTable,
+}
+
+/// What a trace looks like before anything in it is interesting.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Overview {
+    /// Flows and bytes by zones and application (Table 1), and over time (Figure 3).
+    pub traffic: Traffic,
+    /// Percentiles of every metric by system (7.1).
+    pub percentiles: Vec<SystemPercentiles>,
+    /// The clusters of both halves of the trace held against those of the whole (7.2).
+    pub stability: SplitHalf,
+}
+
+/// What changed in the course of a trace.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Changes {
+    /// Every metric in the first half of the trace against the second.
+    pub halves: Vec<MetricShift>,
+    /// Jumps in the series of single hosts (Figure 9).
+    pub hosts: Vec<HostChange>,
+}
+
+/// Results of methods that are not proven.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Experimental {
+    /// What clusters that no rule speaks of may mean, with reasons.
+    pub proposals: Vec<Proposal>,
 }
 
 /// What was read and what of it was of interest.

@@ -55,6 +55,6 @@ mod input;
 mod pipeline;
 pub mod prelude;
 
-pub use analysis::{Analysis, InputSummary, SampleSummary};
+pub use analysis::{Analysis, Changes, Experimental, InputSummary, Overview, SampleSummary};
 pub use input::{CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport};
 pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

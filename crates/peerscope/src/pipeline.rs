@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use peerscope_correlate::{CorrelateConfig, CorrelateError, Rules, RulesError, correlate};
-use peerscope_findings::{Detectors, Findings, FindingsConfig, FlowLog, Scene};
+use peerscope_correlate::{
+    CorrelateConfig, CorrelateError, Rules, RulesError, correlate, host_changes, percentiles,
+    propose, shifts_in_time, split_half,
+};
+use peerscope_findings::{Detectors, Findings, FindingsConfig, FlowLog, Scene, TrafficLog};
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
@@ -12,7 +15,7 @@ use peerscope_slot::{Aggregation, ParallelAggregator};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::analysis::{InputSummary, SampleSummary};
+use crate::analysis::{Changes, Experimental, InputSummary, Overview, SampleSummary};
 use crate::{Analysis, FlowFiles, InputError, InputReport, SourceReport};
 
 /// The settings of every step. Whatever is not set has the paper's value.
@@ -202,6 +205,7 @@ impl Pipeline {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
             aggregator: ParallelAggregator::new(&self.aggregation),
+            traffic: TrafficLog::new(&self.aggregation),
             log: self
                 .findings
                 .as_ref()
@@ -222,6 +226,7 @@ pub struct Session<'a> {
     pipeline: &'a Pipeline,
     files: FlowFiles,
     aggregator: ParallelAggregator<'a>,
+    traffic: TrafficLog<'a>,
     /// Kept if findings are looked for.
     log: Option<FlowLog<'a>>,
 }
@@ -229,7 +234,12 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// Adds flows.
     pub fn add(&mut self, flows: &[Flow]) {
-        add(&mut self.aggregator, &mut self.log, flows);
+        add(
+            &mut self.aggregator,
+            &mut self.traffic,
+            &mut self.log,
+            flows,
+        );
     }
 
     /// Adds the flows of a file of any known format.
@@ -241,8 +251,14 @@ impl Session<'_> {
     ///
     /// If the file cannot be opened or its format is not known.
     pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<&SourceReport, InputError> {
-        let (aggregator, log) = (&mut self.aggregator, &mut self.log);
-        self.files.read(path, |flows| add(aggregator, log, flows))
+        let Self {
+            files,
+            aggregator,
+            traffic,
+            log,
+            ..
+        } = self;
+        files.read(path, |flows| add(aggregator, traffic, log, flows))
     }
 
     /// Makes samples, clusters them, correlates what is interesting, and goes back to the flows for
@@ -251,15 +267,23 @@ impl Session<'_> {
     /// # Errors
     ///
     /// If the samples cannot be clustered on the scale asked for.
-    pub fn finish(mut self) -> Result<Analysis, PipelineError> {
-        let (aggregator, log) = (&mut self.aggregator, &mut self.log);
-        let report: InputReport = self.files.finish(|flows| add(aggregator, log, flows));
-        let pipeline = self.pipeline;
+    pub fn finish(self) -> Result<Analysis, PipelineError> {
+        let Self {
+            pipeline,
+            files,
+            mut aggregator,
+            mut traffic,
+            mut log,
+        } = self;
+        let report: InputReport =
+            files.finish(|flows| add(&mut aggregator, &mut traffic, &mut log, flows));
         let family = pipeline.aggregation.family();
-        let host_slots = self.aggregator.finish();
+        let host_slots = aggregator.finish();
         let table = SampleTable::new(&host_slots, family, &pipeline.metrics);
-        let correlation = correlate(&table, family.name(), &pipeline.rules, &pipeline.correlate)?;
-        let findings = match (&pipeline.findings, self.log) {
+        let config = &pipeline.correlate;
+        let correlation = correlate(&table, family.name(), &pipeline.rules, config)?;
+        let stability = split_half(&table, &correlation, config);
+        let findings = match (&pipeline.findings, log) {
             (Some(detectors), Some(log)) => detectors.run(&Scene::new(log, &table, &correlation)),
             _ => Findings::default(),
         };
@@ -268,6 +292,21 @@ impl Session<'_> {
             slot_seconds: host_slots.slot_length().as_secs(),
             input: InputSummary::new(&host_slots, report),
             samples: SampleSummary::new(&table),
+            changes: Changes {
+                halves: stability
+                    .split
+                    .map(|split| shifts_in_time(&table, split, &config.shifts))
+                    .unwrap_or_default(),
+                hosts: host_changes(&table, &config.change_points),
+            },
+            experimental: Experimental {
+                proposals: propose(&table, &correlation, config),
+            },
+            overview: Overview {
+                traffic: traffic.finish(),
+                percentiles: percentiles(&table),
+                stability,
+            },
             correlation,
             findings,
             table,
@@ -275,8 +314,14 @@ impl Session<'_> {
     }
 }
 
-fn add(aggregator: &mut ParallelAggregator<'_>, log: &mut Option<FlowLog<'_>>, flows: &[Flow]) {
+fn add(
+    aggregator: &mut ParallelAggregator<'_>,
+    traffic: &mut TrafficLog<'_>,
+    log: &mut Option<FlowLog<'_>>,
+    flows: &[Flow],
+) {
     aggregator.add(flows);
+    traffic.add(flows);
     if let Some(log) = log {
         log.add(flows);
     }
