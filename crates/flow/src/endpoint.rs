@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::AddressBits;
+
 /// An address and a port. Protocols without ports use port 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -34,11 +36,8 @@ impl fmt::Display for Endpoint {
 }
 
 /// Whether an address names a group (multicast, or the limited IPv4 broadcast), not one host.
-pub const fn is_group_address(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_multicast(),
-    }
+pub fn is_group_address(ip: IpAddr) -> bool {
+    AddressBits::from(ip).is_group()
 }
 
 /// The protocol above IP.

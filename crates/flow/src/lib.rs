@@ -27,6 +27,7 @@
 //! The crate depends on nothing else of the workspace, opens no files and reads no clock.
 //! Feature `serde` derives `Serialize` and `Deserialize` for the public data types.
 
+mod address;
 mod application;
 mod endpoint;
 mod family;
@@ -35,6 +36,7 @@ mod port;
 mod time;
 mod zone;
 
+pub use address::AddressBits;
 pub use application::{Application, CustomLabel, LabelError};
 pub use endpoint::{Endpoint, FlowKey, Transport, TransportError, is_group_address};
 pub use family::{Family, FamilyError, Interest, SystemId};

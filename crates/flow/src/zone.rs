@@ -1,8 +1,8 @@
 //! Zones of a network by longest-prefix match.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
+
+use crate::AddressBits;
 
 /// Where an address lies, seen from the network under study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,10 +71,12 @@ impl Topology {
     }
 
     /// The zone of an address. IPv4-mapped IPv6 addresses count as IPv4.
-    pub fn zone(&self, ip: IpAddr) -> Zone {
-        match ip.to_canonical() {
-            IpAddr::V4(v4) => self.v4.zone(v4.to_bits()),
-            IpAddr::V6(v6) => self.v6.zone(v6.to_bits()),
+    #[inline]
+    pub fn zone(&self, ip: impl Into<AddressBits>) -> Zone {
+        let bits = ip.into();
+        match bits.to_v4_bits() {
+            Some(v4) => self.v4.zone(v4),
+            None => self.v6.zone(bits.to_bits()),
         }
     }
 
@@ -210,6 +212,8 @@ impl<A: Ord + Copy> Ranges<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
+
     use proptest::prelude::*;
 
     fn topology(monitored: &[&str], provider: &[&str]) -> Topology {
@@ -227,7 +231,7 @@ mod tests {
             &["10.10.0.0/16", "2001:db8:1::/48"],
             &["10.0.0.0/8", "10.10.5.0/24", "2001:db8::/32"],
         );
-        let zone = |ip: &str| topology.zone(ip.parse().unwrap());
+        let zone = |ip: &str| topology.zone(ip.parse::<IpAddr>().unwrap());
         assert_eq!(zone("10.10.0.1"), Zone::Monitored);
         assert_eq!(zone("10.10.5.255"), Zone::Provider);
         assert_eq!(zone("10.10.6.0"), Zone::Monitored);
@@ -243,12 +247,12 @@ mod tests {
     #[test]
     fn equal_prefixes_are_monitored_and_the_whole_space_may_be_given() {
         assert_eq!(
-            topology(&["10.0.0.0/8"], &["10.0.0.0/8"]).zone("10.1.1.1".parse().unwrap()),
+            topology(&["10.0.0.0/8"], &["10.0.0.0/8"]).zone("10.1.1.1".parse::<IpAddr>().unwrap()),
             Zone::Monitored
         );
         let all = Topology::everything_monitored();
         for ip in ["0.0.0.0", "255.255.255.255", "::", "ffff::ffff"] {
-            assert_eq!(all.zone(ip.parse().unwrap()), Zone::Monitored);
+            assert_eq!(all.zone(ip.parse::<IpAddr>().unwrap()), Zone::Monitored);
         }
     }
 

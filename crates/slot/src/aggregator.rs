@@ -1,17 +1,14 @@
 //! The aggregator: batches of flows in, host slots out.
 
-use std::net::IpAddr;
-
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use peerscope_flow::{
-    Flow, SlotIndex, SlotLength, Span, Timestamp, Transport, Zone, is_group_address,
-};
+use peerscope_flow::{AddressBits, Flow, SlotIndex, SlotLength, Span, Timestamp};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use crate::admission::Skip;
 use crate::distinct::DistinctCounter;
-use crate::open_slot::{OpenSlot, OpenSlots, View};
+use crate::open_slot::{ClosedSlot, OpenSlot, OpenSlots, View};
 use crate::sums::Portion;
 use crate::{Aggregation, Amount, Direction, HostSlots, SkippedFlows};
 
@@ -154,65 +151,45 @@ impl<'a> Aggregator<'a> {
     }
 
     fn add_flow(&mut self, flow: &Flow) {
-        let config = self.config;
         self.flows += 1;
-        if !config.covers(flow.span.start()) {
-            self.skipped.outside_time += 1;
-            return;
-        }
-        let (first, last) = self.latest.slots_of(flow.span, config.slot_length);
-        self.slots = union(self.slots, Some((first, last)));
-
-        if !matches!(flow.transport, Transport::Tcp | Transport::Udp) {
-            self.skipped.other_transport += 1;
-            return;
-        }
-        let Some(interest) = config.family.interest(flow) else {
-            self.skipped.not_of_interest += 1;
-            return;
-        };
-        let zones = [flow.src.ip, flow.dst.ip].map(|ip| config.topology.zone(ip));
-        if !zones.contains(&Zone::Monitored) {
-            self.skipped.not_monitored += 1;
-            return;
-        }
-        let selected = |end: usize, ip| zones[end] == Zone::Monitored && config.selects(ip);
-        let selected = [selected(0, flow.src.ip), selected(1, flow.dst.ip)];
-        if selected == [false; 2] {
-            self.skipped.not_selected += 1;
-            return;
-        }
-        let to_group = is_group_address(flow.src.ip) || is_group_address(flow.dst.ip);
-        if to_group && !config.keep_group_peers {
-            self.skipped.group_peer += 1;
-            return;
-        }
-        if zones == [Zone::Monitored; 2] && config.ignore_internal {
-            self.skipped.internal += 1;
-            return;
-        }
-        if last.0.abs_diff(first.0) >= config.max_slots_per_flow {
-            self.skipped.too_long += 1;
-            return;
-        }
-        let ends = [flow.src.ip, flow.dst.ip];
-        for (end, direction) in Direction::BOTH.into_iter().enumerate() {
-            let (host, peer, peer_zone) = (ends[end], ends[1 - end], zones[1 - end]);
-            if selected[end] {
-                let view = View {
-                    flow,
-                    host: mapped(config.host_of(host)),
-                    peer: peer.to_canonical(),
-                    peer_in_isp: peer_zone.is_inside_isp(),
-                    direction,
-                    control: interest.control,
-                };
-                self.add_view(&view, first, last);
-            }
+        if let Err(reason) = self.try_add(flow) {
+            self.skipped.count(reason);
         }
     }
 
-    fn add_view(&mut self, view: &View<'_>, first: SlotIndex, last: SlotIndex) {
+    #[inline]
+    fn try_add(&mut self, flow: &Flow) -> Result<(), Skip> {
+        let config = self.config;
+        if !config.covers(flow.span.start()) {
+            return Err(Skip::OutsideTime);
+        }
+        let slots = self.latest.slots_of(flow.span, config.slot_length);
+        self.slots = union(self.slots, Some(slots));
+        let admitted = config.admit(flow, slots)?;
+        let view = |direction: Direction| {
+            let (end, other) = (direction as usize, 1 - direction as usize);
+            View {
+                flow,
+                host: admitted.ends[end].masked_v6(config.ipv6_host_mask),
+                peer: admitted.ends[other],
+                peer_in_isp: admitted.inside_isp[other],
+                direction,
+                control: admitted.control,
+            }
+        };
+        // Which end it is would be guessed wrongly half of the time: one end is no branch.
+        match admitted.counts_for {
+            [true, true] => {
+                self.add_view(&view(Direction::InOut), slots);
+                self.add_view(&view(Direction::OutIn), slots);
+            }
+            [_, responder] => self.add_view(&view(Direction::BOTH[usize::from(responder)]), slots),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn add_view(&mut self, view: &View<'_>, (first, last): (SlotIndex, SlotIndex)) {
         if first == last {
             self.open.slot(first).add_whole(view);
             return;
@@ -241,17 +218,30 @@ fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
         }
     }
     let slots: Vec<(SlotIndex, Vec<OpenSlot>)> = by_slot.into_iter().collect();
-    let finish = |counter: &mut DistinctCounter, (slot, parts): (SlotIndex, Vec<OpenSlot>)| {
+    let close = |counter: &mut DistinctCounter, (slot, parts): (SlotIndex, Vec<OpenSlot>)| {
         let mut parts = parts.into_iter();
         let mut open = parts.next().unwrap_or_default();
         parts.for_each(|part| open.merge(part));
-        open.finish(slot, &config.family, counter)
+        open.close(slot, counter)
     };
-    let rows = slots
+    let closed: Vec<ClosedSlot> = slots
         .into_par_iter()
-        .map_init(DistinctCounter::default, finish);
-    let mut rows: Vec<_> = rows.flatten_iter().collect();
-    rows.par_sort_unstable_by_key(|row| (row.host, row.slot));
+        .map_init(DistinctCounter::default, close)
+        .collect();
+    let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = closed
+        .par_iter()
+        .flat_map_iter(|slot| {
+            slot.hosts
+                .iter()
+                .enumerate()
+                .map(move |(row, &host)| (host, slot, row))
+        })
+        .collect();
+    rows.par_sort_unstable_by_key(|(host, slot, _)| (*host, slot.slot));
+    let rows = rows
+        .par_iter()
+        .map(|(_, slot, row)| slot.host_slot(*row, &config.family))
+        .collect();
     HostSlots {
         rows,
         slot_length: config.slot_length,
@@ -269,13 +259,6 @@ fn union(
     match (a, b) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
         (one, other) => one.or(other),
-    }
-}
-
-fn mapped(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits(),
     }
 }
 

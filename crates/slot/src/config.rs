@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use peerscope_flow::{
-    Family, Flow, IpNet, SlotIndex, SlotLength, Timestamp, Topology, Transport, Zone,
-    is_group_address,
+    AddressBits, Family, Flow, IpNet, SlotIndex, SlotLength, Timestamp, Topology,
 };
 use thiserror::Error;
 
@@ -138,35 +137,16 @@ impl Aggregation {
         (self.covers(flow.span.start()) && short).then_some((first, last))
     }
 
-    /// Whether a flow enters an aggregate of its initiator, and of its responder.
-    ///
-    /// What drills down from samples to flows asks here which flows the samples were made of.
-    pub fn enters(&self, flow: &Flow) -> [bool; 2] {
-        let ends = [flow.src.ip, flow.dst.ip];
-        let monitored = ends.map(|ip| self.topology.zone(ip) == Zone::Monitored);
-        let left_out = self.slots_of(flow).is_none()
-            || !matches!(flow.transport, Transport::Tcp | Transport::Udp)
-            || self.family.interest(flow).is_none()
-            || (!self.keep_group_peers && ends.into_iter().any(is_group_address))
-            || (self.ignore_internal && monitored == [true; 2]);
-        let enters = |end: usize| !left_out && monitored[end] && self.selects(ends[end]);
-        [enters(0), enters(1)]
-    }
-
     /// The host that an address belongs to: itself, or its prefix for grouped IPv6 hosts.
     pub fn host_of(&self, ip: IpAddr) -> IpAddr {
-        match ip.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & self.ipv6_host_mask).into()),
-            v4 @ IpAddr::V4(_) => v4,
-        }
+        AddressBits::from(ip).masked_v6(self.ipv6_host_mask).into()
     }
 }
 
 impl Aggregation {
-    pub(crate) fn selects(&self, host: IpAddr) -> bool {
-        self.hosts
-            .as_ref()
-            .is_none_or(|nets| nets.iter().any(|net| net.contains(&host)))
+    pub(crate) fn selects(&self, host: AddressBits) -> bool {
+        let holds = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&IpAddr::from(host)));
+        self.hosts.as_deref().is_none_or(holds)
     }
 
     pub(crate) fn covers(&self, start: Timestamp) -> bool {

@@ -17,6 +17,39 @@ pub(crate) struct Start {
     pub(crate) peer_in_isp: bool,
 }
 
+/// Started flows in the order they came, in pieces: a list that grows never moves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Starts {
+    pieces: Vec<Vec<Start>>,
+    len: usize,
+}
+
+impl Starts {
+    /// Pieces double in size, between these bounds.
+    const PIECE: std::ops::RangeInclusive<usize> = 8..=2048;
+
+    #[inline]
+    pub(crate) fn push(&mut self, start: Start) {
+        self.len += 1;
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() < piece.capacity() => piece.push(start),
+            _ => self.push_piece(start),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Start> {
+        self.pieces.iter().flatten()
+    }
+
+    #[cold]
+    fn push_piece(&mut self, start: Start) {
+        let mut piece =
+            Vec::with_capacity(self.len.clamp(*Self::PIECE.start(), *Self::PIECE.end()));
+        piece.push(start);
+        self.pieces.push(piece);
+    }
+}
+
 /// Distinct counts of one group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Distinct {
@@ -57,7 +90,7 @@ impl DistinctCounter {
     /// O(starts + groups) expected.
     pub(crate) fn count(
         &mut self,
-        starts: &[Start],
+        starts: &Starts,
         groups: usize,
         mut visit: impl FnMut(u32, Distinct),
     ) {
@@ -79,20 +112,20 @@ impl DistinctCounter {
     }
 
     /// Counting sort into `self.sorted`.
-    fn sort_by_group(&mut self, starts: &[Start], groups: usize) {
+    fn sort_by_group(&mut self, starts: &Starts, groups: usize) {
         self.offsets.clear();
         self.offsets.resize(groups + 1, 0);
-        for start in starts {
+        for start in starts.iter() {
             self.offsets[start.group as usize + 1] += 1;
         }
         for group in 0..groups {
             self.offsets[group + 1] += self.offsets[group];
         }
         self.sorted.clear();
-        if let Some(&any) = starts.first() {
-            self.sorted.resize(starts.len(), any);
+        if let Some(&any) = starts.iter().next() {
+            self.sorted.resize(starts.len, any);
         }
-        for start in starts {
+        for start in starts.iter() {
             let offset = &mut self.offsets[start.group as usize];
             self.sorted[*offset as usize] = *start;
             *offset += 1;
@@ -199,7 +232,9 @@ mod tests {
                     });
                 }
                 let mut counted = BTreeMap::new();
-                counter.count(&starts, 6, |group, distinct| {
+                let mut list = Starts::default();
+                starts.iter().for_each(|&start| list.push(start));
+                counter.count(&list, 6, |group, distinct| {
                     counted.insert(group, distinct);
                 });
                 prop_assert_eq!(counted, expected);

@@ -31,6 +31,7 @@
 //! [`aggregate`] uses the threads of the current rayon pool. Feature `serde` derives `Serialize`
 //! and `Deserialize` for the results.
 
+mod admission;
 mod aggregator;
 mod amount;
 mod config;

@@ -1,14 +1,11 @@
 //! A slot that still takes flows.
 
-use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv6Addr};
-
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable};
-use peerscope_flow::{Family, Flow, SlotIndex, SystemId, Transport};
+use hashbrown::HashMap;
+use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
 
-use crate::distinct::{Distinct, DistinctCounter, Start};
-use crate::sums::{Fractions, Portion, Sums};
+use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
+use crate::sums::{Fractions, Handshakes, Portion, Sums};
 use crate::{Direction, HostSlot};
 
 /// The slots that take flows, by number.
@@ -16,21 +13,20 @@ use crate::{Direction, HostSlot};
 pub(crate) struct OpenSlots {
     slots: Vec<(SlotIndex, OpenSlot)>,
     places: HashMap<i64, usize, RandomState>,
-    /// Where the last flow went: the next one mostly goes there too.
+    /// Where the last flow went: the next one mostly goes there too, or to the slot behind it.
     latest: usize,
 }
 
 impl OpenSlots {
+    #[inline]
     pub(crate) fn slot(&mut self, slot: SlotIndex) -> &mut OpenSlot {
-        if self
-            .slots
-            .get(self.latest)
-            .is_none_or(|(latest, _)| *latest != slot)
-        {
-            self.latest = *self.places.entry(slot.0).or_insert_with(|| {
-                self.slots.push((slot, OpenSlot::default()));
-                self.slots.len() - 1
-            });
+        let is_at = |place: usize| self.slots.get(place).is_some_and(|(at, _)| *at == slot);
+        if !is_at(self.latest) {
+            self.latest = if is_at(self.latest + 1) {
+                self.latest + 1
+            } else {
+                self.place_of(slot)
+            };
         }
         &mut self.slots[self.latest].1
     }
@@ -38,38 +34,40 @@ impl OpenSlots {
     pub(crate) fn into_slots(self) -> Vec<(SlotIndex, OpenSlot)> {
         self.slots
     }
+
+    fn place_of(&mut self, slot: SlotIndex) -> usize {
+        *self.places.entry(slot.0).or_insert_with(|| {
+            self.slots.push((slot, OpenSlot::default()));
+            self.slots.len() - 1
+        })
+    }
 }
 
 /// Sums per host and the keys for distinct counts. Cheap to merge, finished once.
+///
+/// What belongs to a row stands in one list for each use, so that a flow touches little memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenSlot {
-    /// Row numbers by their host; the host itself stands in the row, which is needed anyway.
-    rows_of: HashTable<u32>,
-    rows: Vec<Row>,
+    rows: HashMap<AddressBits, u32, RandomState>,
+    hosts: Vec<AddressBits>,
+    /// Bit i: control system i was active.
+    control: Vec<u32>,
+    /// TCP, UDP of each row.
+    sums: Vec<[Sums; 2]>,
+    handshakes: Vec<Handshakes>,
     /// TCP, UDP of each row.
     fractions: Vec<[Fractions; 2]>,
-    starts: Vec<Start>,
-    v6_peers: Vec<u128>,
-    v6_numbers: HashMap<u128, u32, RandomState>,
-    hasher: RandomState,
-}
-
-#[derive(Clone, Debug)]
-struct Row {
-    host: u128,
-    /// Bit i: control system i was active.
-    control: u32,
-    /// TCP, UDP.
-    transports: [Sums; 2],
+    starts: Starts,
+    v6_peers: Vec<AddressBits>,
+    v6_numbers: HashMap<AddressBits, u32, RandomState>,
 }
 
 /// A flow as one of its monitored ends sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) flow: &'a Flow,
-    /// The host, as an IPv4-mapped or IPv6 address.
-    pub(crate) host: u128,
-    pub(crate) peer: IpAddr,
+    pub(crate) host: AddressBits,
+    pub(crate) peer: AddressBits,
     pub(crate) peer_in_isp: bool,
     pub(crate) direction: Direction,
     pub(crate) control: Option<SystemId>,
@@ -79,36 +77,38 @@ const GROUPS_PER_ROW: u32 = 4;
 
 impl OpenSlot {
     /// Counts a flow that starts and ends in this slot.
+    #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
-        let number = self.row(view.host);
-        let row = &mut self.rows[number as usize];
-        row.see(view.control);
-        let sums = &mut row.transports[transport_index(view.flow.transport)];
+        let row = self.row(view.host);
+        self.see(row, view.control);
+        let sums = &mut self.sums[row as usize][transport_index(view.flow.transport)];
         sums.add_whole(view.flow, view.direction);
-        sums.add_started(view.flow, view.direction);
-        self.add_start(number, view);
+        self.add_started(row, view);
     }
 
     /// Counts the part of a flow that overlaps this slot.
     pub(crate) fn add_portion(&mut self, view: &View<'_>, portion: &Portion, starts_here: bool) {
-        let number = self.row(view.host);
-        let row = &mut self.rows[number as usize];
-        row.see(view.control);
+        let row = self.row(view.host);
+        self.see(row, view.control);
         let transport = transport_index(view.flow.transport);
-        let sums = &mut row.transports[transport];
-        let fractions = &mut self.fractions[number as usize][transport];
+        let sums = &mut self.sums[row as usize][transport];
+        let fractions = &mut self.fractions[row as usize][transport];
         sums.add_portion(fractions, portion, view.direction);
         if starts_here {
-            sums.add_started(view.flow, view.direction);
-            self.add_start(number, view);
+            self.add_started(row, view);
         }
     }
 
-    fn add_start(&mut self, row: u32, view: &View<'_>) {
+    #[inline]
+    fn add_started(&mut self, row: u32, view: &View<'_>) {
         let transport = transport_index(view.flow.transport);
-        let (peer, peer_is_v6) = match view.peer {
-            IpAddr::V4(v4) => (v4.to_bits(), false),
-            IpAddr::V6(v6) => (self.v6_number(v6.to_bits()), true),
+        self.sums[row as usize][transport].add_started(view.flow, view.direction);
+        if view.flow.transport == Transport::Tcp {
+            self.handshakes[row as usize].add_started(view.flow, view.direction);
+        }
+        let (peer, peer_is_v6) = match view.peer.to_v4_bits() {
+            Some(v4) => (v4, false),
+            None => (self.v6_number(view.peer), true),
         };
         self.starts.push(Start {
             group: group(row, transport, view.direction),
@@ -121,95 +121,80 @@ impl OpenSlot {
 
     /// Adds everything another part of the trace brought into the same slot.
     pub(crate) fn merge(&mut self, other: Self) {
-        let rows: Vec<u32> = other.rows.iter().map(|row| self.row(row.host)).collect();
-        for ((row, fractions), &number) in other.rows.iter().zip(&other.fractions).zip(&rows) {
-            let own = &mut self.rows[number as usize];
-            let own_fractions = &mut self.fractions[number as usize];
-            own.control |= row.control;
+        let rows: Vec<u32> = other.hosts.iter().map(|&host| self.row(host)).collect();
+        for (theirs, &row) in rows.iter().enumerate() {
+            let own = row as usize;
+            self.control[own] |= other.control[theirs];
+            self.handshakes[own].merge(&other.handshakes[theirs]);
             for transport in 0..2 {
-                own.transports[transport].merge(
-                    &mut own_fractions[transport],
-                    &row.transports[transport],
-                    &fractions[transport],
+                self.sums[own][transport].merge(
+                    &mut self.fractions[own][transport],
+                    &other.sums[theirs][transport],
+                    &other.fractions[theirs][transport],
                 );
             }
         }
-        let v6_numbers: Vec<u32> = other
-            .v6_peers
-            .iter()
-            .map(|&ip| self.v6_number(ip))
-            .collect();
-        self.starts.extend(other.starts.into_iter().map(|start| {
+        let numbers = other.v6_peers.iter().map(|&ip| self.v6_number(ip));
+        let v6_numbers: Vec<u32> = numbers.collect();
+        for start in other.starts.iter() {
             let (row, offset) = (start.group / GROUPS_PER_ROW, start.group % GROUPS_PER_ROW);
-            Start {
+            self.starts.push(Start {
                 group: rows[row as usize] * GROUPS_PER_ROW + offset,
                 peer: if start.peer_is_v6 {
                     v6_numbers[start.peer as usize]
                 } else {
                     start.peer
                 },
-                ..start
-            }
-        }));
+                ..*start
+            });
+        }
     }
 
-    /// Counts what is distinct and returns one aggregate a host, in no particular order.
-    pub(crate) fn finish(
-        self,
-        slot: SlotIndex,
-        family: &Family,
-        counter: &mut DistinctCounter,
-    ) -> Vec<HostSlot> {
-        let groups = self.rows.len() * GROUPS_PER_ROW as usize;
+    /// Counts what is distinct; the slot takes no more flows.
+    pub(crate) fn close(self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
+        let groups = self.hosts.len() * GROUPS_PER_ROW as usize;
         let mut distinct = vec![Distinct::default(); groups];
         counter.count(&self.starts, groups, |group, counts| {
             distinct[group as usize] = counts;
         });
-        let finished = self.rows.iter().zip(&self.fractions).zip((0..).step_by(4));
-        finished
-            .map(|((row, fractions), first)| {
-                let transport = |transport: usize| {
-                    let first = first + 2 * transport;
-                    let distinct = [distinct[first], distinct[first + 1]];
-                    row.transports[transport].finish(&fractions[transport], &distinct)
-                };
-                HostSlot {
-                    host: IpAddr::V6(Ipv6Addr::from_bits(row.host)).to_canonical(),
-                    slot,
-                    system: family.system_of(row.control),
-                    tcp: transport(0),
-                    udp: transport(1),
-                }
-            })
-            .collect()
-    }
-
-    fn row(&mut self, host: u128) -> u32 {
-        let Self {
-            rows_of,
-            rows,
-            fractions,
-            hasher,
-            ..
-        } = self;
-        let hash = hasher.hash_one(host);
-        if let Some(&row) = rows_of.find(hash, |&row| rows[row as usize].host == host) {
-            return row;
+        ClosedSlot {
+            slot,
+            hosts: self.hosts,
+            control: self.control,
+            sums: self.sums,
+            handshakes: self.handshakes,
+            fractions: self.fractions,
+            distinct,
         }
-        let number = next_index(rows.len());
-        rows_of.insert_unique(hash, number, |&row| {
-            hasher.hash_one(rows[row as usize].host)
-        });
-        rows.push(Row {
-            host,
-            control: 0,
-            transports: Default::default(),
-        });
-        fractions.push(Default::default());
-        number
     }
 
-    fn v6_number(&mut self, ip: u128) -> u32 {
+    #[inline]
+    fn row(&mut self, host: AddressBits) -> u32 {
+        match self.rows.get(&host) {
+            Some(&row) => row,
+            None => self.new_row(host),
+        }
+    }
+
+    #[cold]
+    fn new_row(&mut self, host: AddressBits) -> u32 {
+        let row = next_index(self.hosts.len());
+        self.rows.insert(host, row);
+        self.hosts.push(host);
+        self.control.push(0);
+        self.sums.push(Default::default());
+        self.handshakes.push(Handshakes::default());
+        self.fractions.push(Default::default());
+        row
+    }
+
+    fn see(&mut self, row: u32, control: Option<SystemId>) {
+        if let Some(system) = control {
+            self.control[row as usize] |= 1 << system.0;
+        }
+    }
+
+    fn v6_number(&mut self, ip: AddressBits) -> u32 {
         *self.v6_numbers.entry(ip).or_insert_with(|| {
             self.v6_peers.push(ip);
             next_index(self.v6_peers.len() - 1)
@@ -217,10 +202,32 @@ impl OpenSlot {
     }
 }
 
-impl Row {
-    fn see(&mut self, control: Option<SystemId>) {
-        if let Some(system) = control {
-            self.control |= 1 << system.0;
+/// A slot that takes no more flows: what its host slots are made of.
+#[derive(Debug)]
+pub(crate) struct ClosedSlot {
+    pub(crate) slot: SlotIndex,
+    /// One a row, in no particular order.
+    pub(crate) hosts: Vec<AddressBits>,
+    control: Vec<u32>,
+    sums: Vec<[Sums; 2]>,
+    handshakes: Vec<Handshakes>,
+    fractions: Vec<[Fractions; 2]>,
+    distinct: Vec<Distinct>,
+}
+
+impl ClosedSlot {
+    /// The aggregate of a row.
+    pub(crate) fn host_slot(&self, row: usize, family: &Family) -> HostSlot {
+        let first = row * GROUPS_PER_ROW as usize;
+        let (tcp, udp) = self.distinct[first..first + 4].split_at(2);
+        let [tcp_sums, udp_sums] = &self.sums[row];
+        let [tcp_fractions, udp_fractions] = &self.fractions[row];
+        HostSlot {
+            host: self.hosts[row].into(),
+            slot: self.slot,
+            system: family.system_of(self.control[row]),
+            tcp: tcp_sums.finish(tcp_fractions, &self.handshakes[row], tcp),
+            udp: udp_sums.finish(udp_fractions, &Handshakes::default(), udp),
         }
     }
 }

@@ -6,26 +6,27 @@ use crate::amount::{Amount, Fraction};
 use crate::distinct::Distinct;
 use crate::{Direction, DirectionSlot, TransportSlot};
 
-/// The sums that every flow touches, kept small: rows of a whole slot stay in cache.
+/// The sums that every flow touches: one cache line, so that the rows of a slot stay in cache.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Sums {
-    pub(crate) live: u32,
     sent: u64,
     rcvd: u64,
     packets: u64,
     duration_micros: u64,
-    outcomes: [Outcomes; 2],
+    live: u32,
+    /// By direction, as everything below.
+    started: [u32; 2],
+    unanswered: [u32; 2],
 }
 
-/// Flows started in one direction.
-#[derive(Clone, Copy, Debug, Default)]
-struct Outcomes {
-    started: u32,
-    failed: u32,
-    complete: u32,
-    payload_known: u32,
-    payload_none: u32,
-    unanswered: u32,
+/// What only TCP flows have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handshakes {
+    failed: [u32; 2],
+    complete: [u32; 2],
+    payload_known: [u32; 2],
+    payload_none: [u32; 2],
 }
 
 /// The digits behind the point of the same sums, which only flows that span slots touch.
@@ -46,13 +47,12 @@ pub(crate) struct Portion {
 
 impl Sums {
     /// Counts a flow that lies in this slot as a whole.
+    #[inline]
     pub(crate) fn add_whole(&mut self, flow: &Flow, direction: Direction) {
-        let (sent, rcvd) = match direction {
-            Direction::InOut => (flow.fwd.bytes, flow.rev.bytes),
-            Direction::OutIn => (flow.rev.bytes, flow.fwd.bytes),
-        };
+        let bytes = [flow.fwd.bytes, flow.rev.bytes];
         let packets = flow.fwd.packets.saturating_add(flow.rev.packets);
-        self.add_volume(sent, rcvd, packets);
+        let sender = direction as usize;
+        self.add_volume(bytes[sender], bytes[1 - sender], packets);
         self.live = self.live.saturating_add(1);
     }
 
@@ -78,18 +78,12 @@ impl Sums {
     }
 
     /// Counts a flow that starts in this slot.
+    #[inline]
     pub(crate) fn add_started(&mut self, flow: &Flow, direction: Direction) {
         self.duration_micros = self.duration_micros.saturating_add(flow.span.micros());
-        let complete = flow.handshake == Some(Handshake::Complete);
-        let payload = flow.rev_payload_bytes.filter(|_| complete);
-        self.outcomes[direction as usize].add(&Outcomes {
-            started: 1,
-            failed: u32::from(flow.handshake == Some(Handshake::Failed)),
-            complete: u32::from(complete),
-            payload_known: u32::from(payload.is_some()),
-            payload_none: u32::from(payload == Some(0)),
-            unanswered: u32::from(flow.rev.packets == 0),
-        });
+        add(&mut self.started[direction as usize], 1);
+        let unanswered = u32::from(flow.rev.packets == 0);
+        add(&mut self.unanswered[direction as usize], unanswered);
     }
 
     /// Adds the sums of another part of the trace.
@@ -98,28 +92,31 @@ impl Sums {
         self.duration_micros = self.duration_micros.saturating_add(other.duration_micros);
         self.add_volume(other.sent, other.rcvd, other.packets);
         self.add_fractions(fractions, more);
-        for (own, more) in self.outcomes.iter_mut().zip(&other.outcomes) {
-            own.add(more);
-        }
+        add_each(&mut self.started, other.started);
+        add_each(&mut self.unanswered, other.unanswered);
     }
 
     /// The finished aggregate, distinct counts by direction.
-    pub(crate) fn finish(&self, fractions: &Fractions, distinct: &[Distinct; 2]) -> TransportSlot {
+    pub(crate) fn finish(
+        &self,
+        fractions: &Fractions,
+        handshakes: &Handshakes,
+        distinct: &[Distinct],
+    ) -> TransportSlot {
         let amount = |whole, fraction| Amount { whole, fraction };
         let direction = |direction: Direction| {
-            let flows = &self.outcomes[direction as usize];
-            let distinct = &distinct[direction as usize];
+            let index = direction as usize;
             DirectionSlot {
-                started: flows.started,
-                failed: flows.failed,
-                complete: flows.complete,
-                payload_known: flows.payload_known,
-                payload_none: flows.payload_none,
-                unanswered: flows.unanswered,
-                peers: distinct.peers,
-                isp_peers: distinct.isp_peers,
-                dest_ports: distinct.ports,
-                reserved_ports: distinct.reserved_ports,
+                started: self.started[index],
+                failed: handshakes.failed[index],
+                complete: handshakes.complete[index],
+                payload_known: handshakes.payload_known[index],
+                payload_none: handshakes.payload_none[index],
+                unanswered: self.unanswered[index],
+                peers: distinct[index].peers,
+                isp_peers: distinct[index].isp_peers,
+                dest_ports: distinct[index].ports,
+                reserved_ports: distinct[index].reserved_ports,
             }
         };
         TransportSlot {
@@ -147,17 +144,35 @@ impl Sums {
     }
 }
 
-impl Outcomes {
-    fn add(&mut self, other: &Self) {
-        for (own, more) in [
-            (&mut self.started, other.started),
-            (&mut self.failed, other.failed),
-            (&mut self.complete, other.complete),
-            (&mut self.payload_known, other.payload_known),
-            (&mut self.payload_none, other.payload_none),
-            (&mut self.unanswered, other.unanswered),
-        ] {
-            *own = own.saturating_add(more);
+impl Handshakes {
+    /// Counts a TCP flow that starts in this slot.
+    pub(crate) fn add_started(&mut self, flow: &Flow, direction: Direction) {
+        let index = direction as usize;
+        match flow.handshake {
+            Some(Handshake::Failed) => add(&mut self.failed[index], 1),
+            Some(Handshake::Complete) => {
+                add(&mut self.complete[index], 1);
+                let payload = flow.rev_payload_bytes;
+                add(&mut self.payload_known[index], u32::from(payload.is_some()));
+                add(&mut self.payload_none[index], u32::from(payload == Some(0)));
+            }
+            Some(Handshake::Unknown) | None => {}
         }
     }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        add_each(&mut self.failed, other.failed);
+        add_each(&mut self.complete, other.complete);
+        add_each(&mut self.payload_known, other.payload_known);
+        add_each(&mut self.payload_none, other.payload_none);
+    }
+}
+
+fn add(own: &mut u32, more: u32) {
+    *own = own.saturating_add(more);
+}
+
+fn add_each(own: &mut [u32; 2], more: [u32; 2]) {
+    add(&mut own[0], more[0]);
+    add(&mut own[1], more[1]);
 }

@@ -1,0 +1,101 @@
+//! Which flows enter the aggregates, and of which hosts.
+
+use peerscope_flow::{AddressBits, Flow, SlotIndex, SystemId, Transport, Zone};
+
+use crate::{Aggregation, SkippedFlows};
+
+/// A flow that enters the aggregate of one of its ends, or of both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitted {
+    /// Initiator and responder.
+    pub(crate) ends: [AddressBits; 2],
+    /// Whether the end lies inside the provider's network.
+    pub(crate) inside_isp: [bool; 2],
+    /// Whether the end's aggregate takes the flow.
+    pub(crate) counts_for: [bool; 2],
+    /// The system that the flow is control traffic of.
+    pub(crate) control: Option<SystemId>,
+}
+
+/// Why a flow enters no aggregate; of several reasons the first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skip {
+    OutsideTime,
+    OtherTransport,
+    NotOfInterest,
+    NotMonitored,
+    NotSelected,
+    GroupPeer,
+    Internal,
+    TooLong,
+}
+
+impl Aggregation {
+    /// Decides on a flow that starts in the time range, by its first and last slot too.
+    #[inline]
+    pub(crate) fn admit(
+        &self,
+        flow: &Flow,
+        (first, last): (SlotIndex, SlotIndex),
+    ) -> Result<Admitted, Skip> {
+        if !matches!(flow.transport, Transport::Tcp | Transport::Udp) {
+            return Err(Skip::OtherTransport);
+        }
+        let interest = self.family.interest(flow).ok_or(Skip::NotOfInterest)?;
+        let ends = [flow.src.ip.into(), flow.dst.ip.into()];
+        let zones = [self.topology.zone(ends[0]), self.topology.zone(ends[1])];
+        let monitored = zones.map(|zone| zone == Zone::Monitored);
+        if monitored == [false; 2] {
+            return Err(Skip::NotMonitored);
+        }
+        let counts_for = match self.hosts {
+            None => monitored,
+            Some(_) => [0, 1].map(|end| monitored[end] && self.selects(ends[end])),
+        };
+        if counts_for == [false; 2] {
+            return Err(Skip::NotSelected);
+        }
+        if !self.keep_group_peers && (ends[0].is_group() || ends[1].is_group()) {
+            return Err(Skip::GroupPeer);
+        }
+        if self.ignore_internal && monitored == [true; 2] {
+            return Err(Skip::Internal);
+        }
+        if last.0.abs_diff(first.0) >= self.max_slots_per_flow {
+            return Err(Skip::TooLong);
+        }
+        Ok(Admitted {
+            ends,
+            inside_isp: zones.map(Zone::is_inside_isp),
+            counts_for,
+            control: interest.control,
+        })
+    }
+
+    /// Whether a flow enters an aggregate of its initiator, and of its responder.
+    ///
+    /// What drills down from samples to flows asks here which flows the samples were made of.
+    pub fn enters(&self, flow: &Flow) -> [bool; 2] {
+        let Some(slots) = self.slots_of(flow) else {
+            return [false; 2];
+        };
+        let admitted = self.admit(flow, slots);
+        admitted.map_or([false; 2], |admitted| admitted.counts_for)
+    }
+}
+
+impl SkippedFlows {
+    pub(crate) fn count(&mut self, reason: Skip) {
+        let counter = match reason {
+            Skip::OutsideTime => &mut self.outside_time,
+            Skip::OtherTransport => &mut self.other_transport,
+            Skip::NotOfInterest => &mut self.not_of_interest,
+            Skip::NotMonitored => &mut self.not_monitored,
+            Skip::NotSelected => &mut self.not_selected,
+            Skip::GroupPeer => &mut self.group_peer,
+            Skip::Internal => &mut self.internal,
+            Skip::TooLong => &mut self.too_long,
+        };
+        *counter += 1;
+    }
+}
