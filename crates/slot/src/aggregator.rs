@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::admission::Skip;
 use crate::distinct::DistinctCounter;
+use crate::hosts::Hosts;
 use crate::open_slot::{ClosedSlot, OpenSlot, OpenSlots, View};
 use crate::sums::Portion;
 use crate::{Aggregation, Amount, Direction, HostSlots, SkippedFlows};
@@ -18,6 +19,7 @@ use crate::{Aggregation, Amount, Direction, HostSlots, SkippedFlows};
 #[derive(Clone, Debug)]
 pub struct Aggregator<'a> {
     config: &'a Aggregation,
+    hosts: Hosts,
     open: OpenSlots,
     /// First and last slot of every flow seen.
     slots: Option<(SlotIndex, SlotIndex)>,
@@ -112,6 +114,7 @@ impl<'a> Aggregator<'a> {
     pub fn new(config: &'a Aggregation) -> Self {
         Self {
             config,
+            hosts: Hosts::default(),
             open: OpenSlots::default(),
             slots: None,
             latest: Window::EMPTY,
@@ -136,8 +139,10 @@ impl<'a> Aggregator<'a> {
         if self.config != other.config {
             return Err(MergeError);
         }
+        let numbers = other.hosts.addresses().iter();
+        let numbers: Vec<u32> = numbers.map(|&host| self.hosts.number(host)).collect();
         for (slot, part) in other.open.into_slots() {
-            self.open.slot(slot).merge(part);
+            self.open.slot(slot).merge(part, &numbers);
         }
         self.flows += other.flows;
         self.skipped.merge(&other.skipped);
@@ -166,11 +171,12 @@ impl<'a> Aggregator<'a> {
         let slots = self.latest.slots_of(flow.span, config.slot_length);
         self.slots = union(self.slots, Some(slots));
         let admitted = config.admit(flow, slots)?;
-        let view = |direction: Direction| {
+        let mut view = |direction: Direction| {
             let (end, other) = (direction as usize, 1 - direction as usize);
+            let host = admitted.ends[end].masked_v6(config.ipv6_host_mask);
             View {
                 flow,
-                host: admitted.ends[end].masked_v6(config.ipv6_host_mask),
+                host: self.hosts.number(host),
                 peer: admitted.ends[other],
                 peer_in_isp: admitted.inside_isp[other],
                 direction,
@@ -180,10 +186,14 @@ impl<'a> Aggregator<'a> {
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
         match admitted.counts_for {
             [true, true] => {
-                self.add_view(&view(Direction::InOut), slots);
-                self.add_view(&view(Direction::OutIn), slots);
+                let views = Direction::BOTH.map(view);
+                self.add_view(&views[0], slots);
+                self.add_view(&views[1], slots);
             }
-            [_, responder] => self.add_view(&view(Direction::BOTH[usize::from(responder)]), slots),
+            [_, responder] => {
+                let view = view(Direction::BOTH[usize::from(responder)]);
+                self.add_view(&view, slots);
+            }
         }
         Ok(())
     }
@@ -208,40 +218,49 @@ fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
     let mut flows = 0;
     let mut skipped = SkippedFlows::default();
     let mut edges = None;
-    let mut by_slot: HashMap<SlotIndex, Vec<OpenSlot>, RandomState> = HashMap::default();
-    for part in parts {
-        flows += part.flows;
-        skipped.merge(&part.skipped);
-        edges = union(edges, part.slots);
-        for (slot, open) in part.open.into_slots() {
-            by_slot.entry(slot).or_default().push(open);
+    let mut hosts = Hosts::default();
+    let mut by_slot: HashMap<SlotIndex, Vec<(usize, OpenSlot)>, RandomState> = HashMap::default();
+    let mut numbers: Vec<Vec<u32>> = Vec::new();
+    for (part, aggregator) in parts.into_iter().enumerate() {
+        flows += aggregator.flows;
+        skipped.merge(&aggregator.skipped);
+        edges = union(edges, aggregator.slots);
+        let addresses = aggregator.hosts.addresses().iter();
+        numbers.push(addresses.map(|&host| hosts.number(host)).collect());
+        for (slot, open) in aggregator.open.into_slots() {
+            by_slot.entry(slot).or_default().push((part, open));
         }
     }
-    let slots: Vec<(SlotIndex, Vec<OpenSlot>)> = by_slot.into_iter().collect();
-    let close = |counter: &mut DistinctCounter, (slot, parts): (SlotIndex, Vec<OpenSlot>)| {
+    let slots: Vec<(SlotIndex, Vec<(usize, OpenSlot)>)> = by_slot.into_iter().collect();
+    let close = |counter: &mut DistinctCounter,
+                 (slot, parts): (SlotIndex, Vec<(usize, OpenSlot)>)| {
         let mut parts = parts.into_iter();
-        let mut open = parts.next().unwrap_or_default();
-        parts.for_each(|part| open.merge(part));
-        open.close(slot, counter)
+        let mut whole = OpenSlot::default();
+        if let Some((part, first)) = parts.next() {
+            whole = first.renumbered(&numbers[part]);
+        }
+        for (part, open) in parts {
+            whole.merge(open, &numbers[part]);
+        }
+        whole.close(slot, counter)
     };
     let closed: Vec<ClosedSlot> = slots
         .into_par_iter()
         .map_init(DistinctCounter::default, close)
         .collect();
-    let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = closed
-        .par_iter()
-        .flat_map_iter(|slot| {
-            slot.hosts
-                .iter()
-                .enumerate()
-                .map(move |(row, &host)| (host, slot, row))
-        })
-        .collect();
+    let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = Vec::new();
+    for slot in &closed {
+        let hosts = slot
+            .hosts
+            .iter()
+            .map(|&host| hosts.addresses()[host as usize]);
+        rows.extend(hosts.zip(0..).map(|(host, row)| (host, slot, row)));
+    }
     rows.par_sort_unstable_by_key(|(host, slot, _)| (*host, slot.slot));
-    let rows = rows
-        .par_iter()
-        .map(|(_, slot, row)| slot.host_slot(*row, &config.family))
-        .collect();
+    let host_slot = |&(host, slot, row): &(AddressBits, &ClosedSlot, usize)| {
+        slot.host_slot(row, host, &config.family)
+    };
+    let rows = rows.par_iter().map(host_slot).collect();
     HostSlots {
         rows,
         slot_length: config.slot_length,

@@ -37,6 +37,7 @@ mod amount;
 mod config;
 mod distinct;
 mod host_slot;
+mod hosts;
 mod open_slot;
 mod sums;
 

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
 
 use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
+use crate::hosts::next_index;
 use crate::sums::{Fractions, Handshakes, Portion, Sums};
 use crate::{Direction, HostSlot};
 
@@ -48,15 +49,15 @@ impl OpenSlots {
 /// What belongs to a row stands in one list for each use, so that a flow touches little memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenSlot {
-    rows: HashMap<AddressBits, u32, RandomState>,
-    hosts: Vec<AddressBits>,
-    /// Bit i: control system i was active.
-    control: Vec<u32>,
-    /// TCP, UDP of each row.
-    sums: Vec<[Sums; 2]>,
+    /// Rows by the number of their host.
+    rows: HashMap<u32, u32, RandomState>,
+    hosts: Vec<u32>,
+    /// TCP, UDP.
+    sums: [Vec<Sums>; 2],
+    /// TCP only.
     handshakes: Vec<Handshakes>,
-    /// TCP, UDP of each row.
-    fractions: Vec<[Fractions; 2]>,
+    /// TCP, UDP.
+    fractions: [Vec<Fractions>; 2],
     starts: Starts,
     v6_peers: Vec<AddressBits>,
     v6_numbers: HashMap<AddressBits, u32, RandomState>,
@@ -66,7 +67,8 @@ pub(crate) struct OpenSlot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) flow: &'a Flow,
-    pub(crate) host: AddressBits,
+    /// The host's number.
+    pub(crate) host: u32,
     pub(crate) peer: AddressBits,
     pub(crate) peer_in_isp: bool,
     pub(crate) direction: Direction,
@@ -80,20 +82,17 @@ impl OpenSlot {
     #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
         let row = self.row(view.host);
-        self.see(row, view.control);
-        let sums = &mut self.sums[row as usize][transport_index(view.flow.transport)];
-        sums.add_whole(view.flow, view.direction);
+        let transport = transport_index(view.flow.transport);
+        self.sums[transport][row as usize].add_whole(view);
         self.add_started(row, view);
     }
 
     /// Counts the part of a flow that overlaps this slot.
     pub(crate) fn add_portion(&mut self, view: &View<'_>, portion: &Portion, starts_here: bool) {
         let row = self.row(view.host);
-        self.see(row, view.control);
         let transport = transport_index(view.flow.transport);
-        let sums = &mut self.sums[row as usize][transport];
-        let fractions = &mut self.fractions[row as usize][transport];
-        sums.add_portion(fractions, portion, view.direction);
+        let sums = &mut self.sums[transport][row as usize];
+        sums.add_portion(&mut self.fractions[transport][row as usize], view, portion);
         if starts_here {
             self.add_started(row, view);
         }
@@ -102,7 +101,7 @@ impl OpenSlot {
     #[inline]
     fn add_started(&mut self, row: u32, view: &View<'_>) {
         let transport = transport_index(view.flow.transport);
-        self.sums[row as usize][transport].add_started(view.flow, view.direction);
+        self.sums[transport][row as usize].add_started(view);
         if view.flow.transport == Transport::Tcp {
             self.handshakes[row as usize].add_started(view.flow, view.direction);
         }
@@ -119,18 +118,28 @@ impl OpenSlot {
         });
     }
 
-    /// Adds everything another part of the trace brought into the same slot.
-    pub(crate) fn merge(&mut self, other: Self) {
-        let rows: Vec<u32> = other.hosts.iter().map(|&host| self.row(host)).collect();
+    /// The same slot with other numbers for its hosts.
+    pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
+        for host in &mut self.hosts {
+            *host = numbers[*host as usize];
+        }
+        self.rows = self.hosts.iter().copied().zip(0..).collect();
+        self
+    }
+
+    /// Adds everything another part of the trace brought into the same slot; `numbers` are the own
+    /// numbers of the other part's hosts.
+    pub(crate) fn merge(&mut self, other: Self, numbers: &[u32]) {
+        let own_row = |&host: &u32| self.row(numbers[host as usize]);
+        let rows: Vec<u32> = other.hosts.iter().map(own_row).collect();
         for (theirs, &row) in rows.iter().enumerate() {
             let own = row as usize;
-            self.control[own] |= other.control[theirs];
             self.handshakes[own].merge(&other.handshakes[theirs]);
             for transport in 0..2 {
-                self.sums[own][transport].merge(
-                    &mut self.fractions[own][transport],
-                    &other.sums[theirs][transport],
-                    &other.fractions[theirs][transport],
+                self.sums[transport][own].merge(
+                    &mut self.fractions[transport][own],
+                    &other.sums[transport][theirs],
+                    &other.fractions[transport][theirs],
                 );
             }
         }
@@ -160,7 +169,6 @@ impl OpenSlot {
         ClosedSlot {
             slot,
             hosts: self.hosts,
-            control: self.control,
             sums: self.sums,
             handshakes: self.handshakes,
             fractions: self.fractions,
@@ -169,7 +177,7 @@ impl OpenSlot {
     }
 
     #[inline]
-    fn row(&mut self, host: AddressBits) -> u32 {
+    fn row(&mut self, host: u32) -> u32 {
         match self.rows.get(&host) {
             Some(&row) => row,
             None => self.new_row(host),
@@ -177,21 +185,16 @@ impl OpenSlot {
     }
 
     #[cold]
-    fn new_row(&mut self, host: AddressBits) -> u32 {
+    fn new_row(&mut self, host: u32) -> u32 {
         let row = next_index(self.hosts.len());
         self.rows.insert(host, row);
         self.hosts.push(host);
-        self.control.push(0);
-        self.sums.push(Default::default());
         self.handshakes.push(Handshakes::default());
-        self.fractions.push(Default::default());
-        row
-    }
-
-    fn see(&mut self, row: u32, control: Option<SystemId>) {
-        if let Some(system) = control {
-            self.control[row as usize] |= 1 << system.0;
+        for transport in 0..2 {
+            self.sums[transport].push(Sums::default());
+            self.fractions[transport].push(Fractions::default());
         }
+        row
     }
 
     fn v6_number(&mut self, ip: AddressBits) -> u32 {
@@ -206,28 +209,29 @@ impl OpenSlot {
 #[derive(Debug)]
 pub(crate) struct ClosedSlot {
     pub(crate) slot: SlotIndex,
-    /// One a row, in no particular order.
-    pub(crate) hosts: Vec<AddressBits>,
-    control: Vec<u32>,
-    sums: Vec<[Sums; 2]>,
+    /// The numbers of the rows' hosts, in no particular order.
+    pub(crate) hosts: Vec<u32>,
+    sums: [Vec<Sums>; 2],
     handshakes: Vec<Handshakes>,
-    fractions: Vec<[Fractions; 2]>,
+    fractions: [Vec<Fractions>; 2],
     distinct: Vec<Distinct>,
 }
 
 impl ClosedSlot {
-    /// The aggregate of a row.
-    pub(crate) fn host_slot(&self, row: usize, family: &Family) -> HostSlot {
-        let first = row * GROUPS_PER_ROW as usize;
-        let (tcp, udp) = self.distinct[first..first + 4].split_at(2);
-        let [tcp_sums, udp_sums] = &self.sums[row];
-        let [tcp_fractions, udp_fractions] = &self.fractions[row];
+    /// The aggregate of a row, whose host it is told.
+    pub(crate) fn host_slot(&self, row: usize, host: AddressBits, family: &Family) -> HostSlot {
+        let groups = row * GROUPS_PER_ROW as usize;
+        let finish = |transport: usize, handshakes: &Handshakes| {
+            let distinct = &self.distinct[groups + 2 * transport..][..2];
+            let fractions = &self.fractions[transport][row];
+            self.sums[transport][row].finish(fractions, handshakes, distinct)
+        };
         HostSlot {
-            host: self.hosts[row].into(),
+            host: host.into(),
             slot: self.slot,
-            system: family.system_of(self.control[row]),
-            tcp: tcp_sums.finish(tcp_fractions, &self.handshakes[row], tcp),
-            udp: udp_sums.finish(udp_fractions, &Handshakes::default(), udp),
+            system: family.system_of(self.sums[1][row].control | self.sums[0][row].control),
+            tcp: finish(0, &self.handshakes[row]),
+            udp: finish(1, &Handshakes::default()),
         }
     }
 }
@@ -238,10 +242,4 @@ fn transport_index(transport: Transport) -> usize {
 
 fn group(row: u32, transport: usize, direction: Direction) -> u32 {
     row * GROUPS_PER_ROW + 2 * u32::from(transport == 1) + direction as u32
-}
-
-/// Rows and addresses of one slot are far fewer than 2^30: each needs memory of its own.
-#[expect(clippy::cast_possible_truncation, reason = "see above")]
-fn next_index(len: usize) -> u32 {
-    len as u32
 }

@@ -4,6 +4,7 @@ use peerscope_flow::{Flow, Handshake};
 
 use crate::amount::{Amount, Fraction};
 use crate::distinct::Distinct;
+use crate::open_slot::View;
 use crate::{Direction, DirectionSlot, TransportSlot};
 
 /// The sums that every flow touches: one cache line, so that the rows of a slot stay in cache.
@@ -18,6 +19,8 @@ pub(crate) struct Sums {
     /// By direction, as everything below.
     started: [u32; 2],
     unanswered: [u32; 2],
+    /// Bit i: control system i was active.
+    pub(crate) control: u32,
 }
 
 /// What only TCP flows have.
@@ -48,22 +51,23 @@ pub(crate) struct Portion {
 impl Sums {
     /// Counts a flow that lies in this slot as a whole.
     #[inline]
-    pub(crate) fn add_whole(&mut self, flow: &Flow, direction: Direction) {
+    pub(crate) fn add_whole(&mut self, view: &View<'_>) {
+        let flow = view.flow;
         let bytes = [flow.fwd.bytes, flow.rev.bytes];
+        let sender = view.direction as usize;
         let packets = flow.fwd.packets.saturating_add(flow.rev.packets);
-        let sender = direction as usize;
         self.add_volume(bytes[sender], bytes[1 - sender], packets);
-        self.live = self.live.saturating_add(1);
+        self.add_live(view);
     }
 
     /// Counts a flow that spans slots.
     pub(crate) fn add_portion(
         &mut self,
         fractions: &mut Fractions,
+        view: &View<'_>,
         portion: &Portion,
-        direction: Direction,
     ) {
-        let (sent, rcvd) = match direction {
+        let (sent, rcvd) = match view.direction {
             Direction::InOut => (portion.fwd_bytes, portion.rev_bytes),
             Direction::OutIn => (portion.rev_bytes, portion.fwd_bytes),
         };
@@ -74,12 +78,13 @@ impl Sums {
             packets: portion.packets.fraction,
         };
         self.add_fractions(fractions, &portion);
-        self.live = self.live.saturating_add(1);
+        self.add_live(view);
     }
 
     /// Counts a flow that starts in this slot.
     #[inline]
-    pub(crate) fn add_started(&mut self, flow: &Flow, direction: Direction) {
+    pub(crate) fn add_started(&mut self, view: &View<'_>) {
+        let (flow, direction) = (view.flow, view.direction);
         self.duration_micros = self.duration_micros.saturating_add(flow.span.micros());
         add(&mut self.started[direction as usize], 1);
         let unanswered = u32::from(flow.rev.packets == 0);
@@ -89,6 +94,7 @@ impl Sums {
     /// Adds the sums of another part of the trace.
     pub(crate) fn merge(&mut self, fractions: &mut Fractions, other: &Self, more: &Fractions) {
         self.live = self.live.saturating_add(other.live);
+        self.control |= other.control;
         self.duration_micros = self.duration_micros.saturating_add(other.duration_micros);
         self.add_volume(other.sent, other.rcvd, other.packets);
         self.add_fractions(fractions, more);
@@ -128,6 +134,11 @@ impl Sums {
             inout: direction(Direction::InOut),
             outin: direction(Direction::OutIn),
         }
+    }
+
+    fn add_live(&mut self, view: &View<'_>) {
+        add(&mut self.live, 1);
+        self.control |= view.control.map_or(0, |system| 1 << system.0);
     }
 
     fn add_volume(&mut self, sent: u64, rcvd: u64, packets: u64) {

@@ -1,0 +1,42 @@
+//! Numbers for the monitored hosts.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use peerscope_flow::AddressBits;
+
+/// The monitored hosts of a trace, numbered in the order they came.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts {
+    // Seeded at random against crafted collisions; results do not depend on the numbers.
+    numbers: HashMap<AddressBits, u32, RandomState>,
+    addresses: Vec<AddressBits>,
+}
+
+impl Hosts {
+    #[inline]
+    pub(crate) fn number(&mut self, host: AddressBits) -> u32 {
+        match self.numbers.get(&host) {
+            Some(&number) => number,
+            None => self.add(host),
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> &[AddressBits] {
+        &self.addresses
+    }
+
+    #[cold]
+    fn add(&mut self, host: AddressBits) -> u32 {
+        let number = next_index(self.addresses.len());
+        self.numbers.insert(host, number);
+        self.addresses.push(host);
+        number
+    }
+}
+
+/// Hosts of a trace, and rows and addresses of a slot, are far fewer than 2^30: each needs memory
+/// of its own.
+#[expect(clippy::cast_possible_truncation, reason = "see above")]
+pub(crate) fn next_index(len: usize) -> u32 {
+    len as u32
+}
