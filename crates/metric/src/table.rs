@@ -56,7 +56,8 @@ impl SampleTable {
             system: row.system,
             edge: is_edge(row.slot),
         });
-        let mut values = Array2::from_elem((rows.len(), metrics.len()), f64::NAN);
+        // Zeroed memory is first touched by the thread that writes the values.
+        let mut values = Array2::zeros((rows.len(), metrics.len()));
         if let Some(cells) = values.as_slice_mut() {
             cells
                 .par_chunks_mut(metrics.len())

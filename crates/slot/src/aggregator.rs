@@ -11,7 +11,7 @@ use crate::distinct::DistinctCounter;
 use crate::hosts::Hosts;
 use crate::open_slot::{ClosedSlot, OpenSlot, OpenSlots, View};
 use crate::sums::Portion;
-use crate::{Aggregation, Amount, Direction, HostSlots, SkippedFlows};
+use crate::{Aggregation, Direction, HostSlots, Share, SkippedFlows};
 
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
@@ -124,10 +124,31 @@ impl<'a> Aggregator<'a> {
     }
 
     /// Adds a batch of flows.
+    ///
+    /// Works in blocks, step by step: a step's loads from memory do not wait for each other, and a
+    /// wrongly guessed branch of the first step throws away no work of the others.
     pub fn add(&mut self, flows: &[Flow]) {
-        for flow in flows {
-            self.add_flow(flow);
+        let mut views = Vec::with_capacity(2 * BLOCK);
+        let mut spanning = Vec::new();
+        for block in flows.chunks(BLOCK) {
+            for flow in block {
+                if let Err(reason) = self.admit(flow, &mut views, &mut spanning) {
+                    self.skipped.count(reason);
+                }
+            }
+            for view in &mut views {
+                view.number = self.hosts.number(view.host);
+                view.place = self.open.place(view.first);
+                view.row = self.open.at(view.place).row(view.number);
+            }
+            for view in views.drain(..) {
+                self.open.at(view.place).add_whole(&view);
+            }
+            for (view, last) in spanning.drain(..) {
+                self.add_spanning(view, last);
+            }
         }
+        self.flows += flows.len() as u64;
     }
 
     /// Adds the partial aggregates of another part of the trace.
@@ -142,7 +163,8 @@ impl<'a> Aggregator<'a> {
         let numbers = other.hosts.addresses().iter();
         let numbers: Vec<u32> = numbers.map(|&host| self.hosts.number(host)).collect();
         for (slot, part) in other.open.into_slots() {
-            self.open.slot(slot).merge(part, &numbers);
+            let place = self.open.place(slot);
+            self.open.at(place).merge(part, &numbers);
         }
         self.flows += other.flows;
         self.skipped.merge(&other.skipped);
@@ -155,63 +177,66 @@ impl<'a> Aggregator<'a> {
         finish_all(self.config, vec![self])
     }
 
-    fn add_flow(&mut self, flow: &Flow) {
-        self.flows += 1;
-        if let Err(reason) = self.try_add(flow) {
-            self.skipped.count(reason);
-        }
-    }
-
+    /// Appends what the monitored ends see of a flow: to `views` if it lies in one slot, else to
+    /// `spanning`, with its last slot.
     #[inline]
-    fn try_add(&mut self, flow: &Flow) -> Result<(), Skip> {
+    fn admit<'f>(
+        &mut self,
+        flow: &'f Flow,
+        views: &mut Vec<View<'f>>,
+        spanning: &mut Vec<(View<'f>, SlotIndex)>,
+    ) -> Result<(), Skip> {
         let config = self.config;
         if !config.covers(flow.span.start()) {
             return Err(Skip::OutsideTime);
         }
-        let slots = self.latest.slots_of(flow.span, config.slot_length);
-        self.slots = union(self.slots, Some(slots));
-        let admitted = config.admit(flow, slots)?;
-        let mut view = |direction: Direction| {
+        let (first, last) = self.latest.slots_of(flow.span, config.slot_length);
+        self.slots = union(self.slots, Some((first, last)));
+        let admitted = config.admit(flow, (first, last))?;
+        let view = |direction: Direction| {
             let (end, other) = (direction as usize, 1 - direction as usize);
-            let host = admitted.ends[end].masked_v6(config.ipv6_host_mask);
             View {
                 flow,
-                host: self.hosts.number(host),
+                host: admitted.ends[end].masked_v6(config.ipv6_host_mask),
                 peer: admitted.ends[other],
                 peer_in_isp: admitted.inside_isp[other],
                 direction,
                 control: admitted.control,
+                first,
+                number: 0,
+                place: 0,
+                row: 0,
+            }
+        };
+        let mut push = |direction| {
+            if first == last {
+                views.push(view(direction));
+            } else {
+                spanning.push((view(direction), last));
             }
         };
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
         match admitted.counts_for {
-            [true, true] => {
-                let views = Direction::BOTH.map(view);
-                self.add_view(&views[0], slots);
-                self.add_view(&views[1], slots);
-            }
-            [_, responder] => {
-                let view = view(Direction::BOTH[usize::from(responder)]);
-                self.add_view(&view, slots);
-            }
+            [true, true] => Direction::BOTH.into_iter().for_each(push),
+            [_, responder] => push(Direction::BOTH[usize::from(responder)]),
         }
         Ok(())
     }
 
-    #[inline]
-    fn add_view(&mut self, view: &View<'_>, (first, last): (SlotIndex, SlotIndex)) {
-        if first == last {
-            self.open.slot(first).add_whole(view);
-            return;
-        }
-        for slot in (first.0..=last.0).map(SlotIndex) {
+    fn add_spanning(&mut self, mut view: View<'_>, last: SlotIndex) {
+        view.number = self.hosts.number(view.host);
+        for slot in (view.first.0..=last.0).map(SlotIndex) {
             let portion = portion(view.flow, self.config, slot);
-            self.open
-                .slot(slot)
-                .add_portion(view, &portion, slot == first);
+            view.place = self.open.place(slot);
+            let open = self.open.at(view.place);
+            view.row = open.row(view.number);
+            open.add_portion(&view, &portion, slot == view.first);
         }
     }
 }
+
+/// Flows of a block: what is kept of them between the steps stays in the first cache.
+const BLOCK: usize = 128;
 
 /// Brings the parts of each slot together and closes the slots in parallel.
 fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
@@ -288,10 +313,10 @@ fn portion(flow: &Flow, config: &Aggregation, slot: SlotIndex) -> Portion {
     let from = flow.span.start().max(slot_start);
     let to: Timestamp = flow.span.end().min(slot_end);
     let overlap = to.as_micros().abs_diff(from.as_micros());
-    let of = |count| Amount::share(count, overlap, flow.span.micros());
+    let share = Share::new(overlap, flow.span.micros());
     Portion {
-        fwd_bytes: of(flow.fwd.bytes),
-        rev_bytes: of(flow.rev.bytes),
-        packets: of(flow.fwd.packets.saturating_add(flow.rev.packets)),
+        fwd_bytes: share.of(flow.fwd.bytes),
+        rev_bytes: share.of(flow.rev.bytes),
+        packets: share.of(flow.fwd.packets.saturating_add(flow.rev.packets)),
     }
 }

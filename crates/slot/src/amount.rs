@@ -57,31 +57,6 @@ impl Amount {
         }
     }
 
-    /// `count * part / total`, rounded down to 2^-128; never 0 if `count` and `part` are not.
-    ///
-    /// # Panics
-    ///
-    /// If `total` is 0 or less than `part`.
-    pub fn share(count: u64, part: u64, total: u64) -> Self {
-        assert!(part <= total, "part {part} is more than the total {total}");
-        // Long division, 64 bits of the quotient at a time: every remainder is below `total`.
-        let digit = |dividend: u128| {
-            let total = u128::from(total);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the quotient is below 2^64"
-            )]
-            ((dividend / total) as u64, (dividend % total) << 64)
-        };
-        let (whole, rest) = digit(u128::from(count) * u128::from(part));
-        let (high, rest) = digit(rest);
-        let (low, _) = digit(rest);
-        Self {
-            whole,
-            fraction: Fraction { high, low },
-        }
-    }
-
     /// Whether the exact sum is zero.
     pub fn is_zero(self) -> bool {
         self == Self::ZERO
@@ -113,6 +88,55 @@ impl Amount {
     }
 }
 
+/// What part of a whole falls into a slot, to share out several counts alike.
+///
+/// Held as a binary fraction of 128 digits, rounded down; the whole itself is exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(Option<Fraction>);
+
+impl Share {
+    /// `part / total`.
+    ///
+    /// # Panics
+    ///
+    /// If `total` is 0 or less than `part`.
+    pub fn new(part: u64, total: u64) -> Self {
+        assert!(
+            0 < total && part <= total,
+            "{part} of {total} is no share of it"
+        );
+        // Long division, 64 digits at a time: every remainder is below `total`.
+        let digits = |rest: u64| {
+            let (dividend, total) = (u128::from(rest) << 64, u128::from(total));
+            #[expect(clippy::cast_possible_truncation, reason = "both are below 2^64")]
+            ((dividend / total) as u64, (dividend % total) as u64)
+        };
+        Self((part < total).then(|| {
+            let (high, rest) = digits(part);
+            let (low, _) = digits(rest);
+            Fraction { high, low }
+        }))
+    }
+
+    /// The share of a count: less than `count * part / total` by at most `count * 2^-128`; not 0
+    /// unless the count or the part is.
+    pub fn of(self, count: u64) -> Amount {
+        let Some(Fraction { high, low }) = self.0 else {
+            return Amount::whole(count);
+        };
+        let low = u128::from(count) * u128::from(low);
+        let high = u128::from(count) * u128::from(high) + (low >> 64);
+        #[expect(clippy::cast_possible_truncation, reason = "the digits one by one")]
+        Amount {
+            whole: (high >> 64) as u64,
+            fraction: Fraction {
+                high: high as u64,
+                low: low as u64,
+            },
+        }
+    }
+}
+
 impl AddAssign for Amount {
     fn add_assign(&mut self, other: Self) {
         let carry = self.fraction.add(other.fraction);
@@ -130,23 +154,25 @@ mod tests {
             let mut sum = Amount::ZERO;
             let parts = [total / 3, total / 2, total - total / 3 - total / 2];
             for part in parts {
-                sum += Amount::share(count, part, total);
+                sum += Share::new(part, total).of(count);
             }
             let lost = Amount::whole(count).minus(sum);
-            assert_eq!((lost.whole, lost.fraction.high), (0, 0));
-            assert!(lost.fraction.low <= 3, "{lost:?}");
+            assert_eq!(lost.whole, 0);
+            let Fraction { high, low } = lost.fraction;
+            let lost = (u128::from(high) << 64) | u128::from(low);
+            assert!(lost <= 3 * u128::from(count), "{lost:?}");
         }
     }
 
     #[test]
     fn the_smallest_share_is_not_zero() {
-        assert!(!Amount::share(1, 1, u64::MAX).is_zero());
-        assert_eq!(Amount::share(5, 7, 7), Amount::whole(5));
+        assert!(!Share::new(1, u64::MAX).of(1).is_zero());
+        assert_eq!(Share::new(7, 7).of(5), Amount::whole(5));
     }
 
     #[test]
     fn sums_saturate_instead_of_wrapping_whatever_the_order() {
-        let half = Amount::share(1, 1, 2);
+        let half = Share::new(1, 2).of(1);
         let parts = [Amount::whole(u64::MAX), half, half, Amount::whole(1)];
         let sum = |order: [usize; 4]| {
             let mut sum = Amount::ZERO;
@@ -163,8 +189,8 @@ mod tests {
     fn quotients_of_tiny_shares_are_precise() {
         let total = 6 * 86_400_000_000;
         let (bytes, packets) = (
-            Amount::share(395_542_565, 1, total),
-            Amount::share(1, 1, total),
+            Share::new(1, total).of(395_542_565),
+            Share::new(1, total).of(1),
         );
         assert!((bytes.to_f64() / packets.to_f64() - 395_542_565.0).abs() < 1e-6);
     }

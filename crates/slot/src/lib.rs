@@ -42,6 +42,6 @@ mod open_slot;
 mod sums;
 
 pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
-pub use amount::Amount;
+pub use amount::{Amount, Share};
 pub use config::{Aggregation, PrefixLengthError};
 pub use host_slot::{Direction, DirectionSlot, HostSlot, HostSlots, SkippedFlows, TransportSlot};

@@ -19,24 +19,30 @@ pub(crate) struct OpenSlots {
 }
 
 impl OpenSlots {
+    /// Where a slot stands; it is opened if it is new.
     #[inline]
-    pub(crate) fn slot(&mut self, slot: SlotIndex) -> &mut OpenSlot {
+    pub(crate) fn place(&mut self, slot: SlotIndex) -> usize {
         let is_at = |place: usize| self.slots.get(place).is_some_and(|(at, _)| *at == slot);
         if !is_at(self.latest) {
             self.latest = if is_at(self.latest + 1) {
                 self.latest + 1
             } else {
-                self.place_of(slot)
+                self.find_or_open(slot)
             };
         }
-        &mut self.slots[self.latest].1
+        self.latest
+    }
+
+    #[inline]
+    pub(crate) fn at(&mut self, place: usize) -> &mut OpenSlot {
+        &mut self.slots[place].1
     }
 
     pub(crate) fn into_slots(self) -> Vec<(SlotIndex, OpenSlot)> {
         self.slots
     }
 
-    fn place_of(&mut self, slot: SlotIndex) -> usize {
+    fn find_or_open(&mut self, slot: SlotIndex) -> usize {
         *self.places.entry(slot.0).or_insert_with(|| {
             self.slots.push((slot, OpenSlot::default()));
             self.slots.len() - 1
@@ -67,12 +73,19 @@ pub(crate) struct OpenSlot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) flow: &'a Flow,
-    /// The host's number.
-    pub(crate) host: u32,
+    pub(crate) host: AddressBits,
     pub(crate) peer: AddressBits,
     pub(crate) peer_in_isp: bool,
     pub(crate) direction: Direction,
     pub(crate) control: Option<SystemId>,
+    /// The slot in which the flow starts.
+    pub(crate) first: SlotIndex,
+    /// The host's number.
+    pub(crate) number: u32,
+    /// Where the open slot stands.
+    pub(crate) place: usize,
+    /// The host's row in it.
+    pub(crate) row: u32,
 }
 
 const GROUPS_PER_ROW: u32 = 4;
@@ -81,36 +94,35 @@ impl OpenSlot {
     /// Counts a flow that starts and ends in this slot.
     #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
-        let row = self.row(view.host);
         let transport = transport_index(view.flow.transport);
-        self.sums[transport][row as usize].add_whole(view);
-        self.add_started(row, view);
+        self.sums[transport][view.row as usize].add_whole(view);
+        self.add_started(view);
     }
 
     /// Counts the part of a flow that overlaps this slot.
     pub(crate) fn add_portion(&mut self, view: &View<'_>, portion: &Portion, starts_here: bool) {
-        let row = self.row(view.host);
         let transport = transport_index(view.flow.transport);
-        let sums = &mut self.sums[transport][row as usize];
-        sums.add_portion(&mut self.fractions[transport][row as usize], view, portion);
+        let row = view.row as usize;
+        self.sums[transport][row].add_portion(&mut self.fractions[transport][row], view, portion);
         if starts_here {
-            self.add_started(row, view);
+            self.add_started(view);
         }
     }
 
     #[inline]
-    fn add_started(&mut self, row: u32, view: &View<'_>) {
+    fn add_started(&mut self, view: &View<'_>) {
         let transport = transport_index(view.flow.transport);
-        self.sums[transport][row as usize].add_started(view);
+        let row = view.row as usize;
+        self.sums[transport][row].add_started(view);
         if view.flow.transport == Transport::Tcp {
-            self.handshakes[row as usize].add_started(view.flow, view.direction);
+            self.handshakes[row].add_started(view.flow, view.direction);
         }
         let (peer, peer_is_v6) = match view.peer.to_v4_bits() {
             Some(v4) => (v4, false),
             None => (self.v6_number(view.peer), true),
         };
         self.starts.push(Start {
-            group: group(row, transport, view.direction),
+            group: group(view.row, transport, view.direction),
             peer,
             port: view.flow.dst.port,
             peer_is_v6,
@@ -176,8 +188,9 @@ impl OpenSlot {
         }
     }
 
+    /// The row of a host by its number.
     #[inline]
-    fn row(&mut self, host: u32) -> u32 {
+    pub(crate) fn row(&mut self, host: u32) -> u32 {
         match self.rows.get(&host) {
             Some(&row) => row,
             None => self.new_row(host),
