@@ -1,16 +1,19 @@
 //! Communication rules: which flows begin together more often than chance allows.
 //!
-//! `cargo run --release --example rules -- trace.pcap --book site.json --out rules.json`
+//! `cargo run --release --example rules -- trace.pcap --book site.json --out rules.json`, and with
+//! `--findings out/findings.json` what else happened at the hosts of an analysis' findings.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use peerscope::RuleContext;
+use peerscope::findings::Finding;
 use peerscope::flow::{Flow, FlowKey, Handshake, InitiatorEvidence, SlotLength, Timestamp};
 use peerscope::meter::{Capture, Classifiers, Meter, MeterConfig, MeterReport};
 use peerscope::read::{Format, Policy, ReadOptions, ReadReport, Source};
@@ -38,6 +41,10 @@ struct Arguments {
     /// Adds the rules found to the book, which is begun if there is none.
     #[arg(long, requires = "book")]
     update_book: bool,
+    /// Findings of `analyze` on the same traffic (findings.json): says which rules held at their
+    /// hosts in their time.
+    #[arg(long)]
+    findings: Option<PathBuf>,
     /// Where to write rules, clusters and parameters as JSON.
     #[arg(long)]
     out: PathBuf,
@@ -51,6 +58,10 @@ fn rules(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     // A book that cannot be read is known before hours of mining.
     let book = match &arguments.book {
         Some(path) => Some((path, open_book(path, arguments.update_book)?)),
+        None => None,
+    };
+    let findings = match &arguments.findings {
+        Some(path) => Some(read_findings(path)?),
         None => None,
     };
     let miner = Miner::new(Parameters {
@@ -71,7 +82,8 @@ fn rules(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     }
     progress.set_message("mining");
     let (activity, account) = input.finish();
-    let found = miner.mine(&activity.finish()?);
+    let activity = activity.finish()?;
+    let found = miner.mine(&activity);
     progress.finish_and_clear();
 
     let mut json = serde_json::to_value(found.report())?;
@@ -90,6 +102,13 @@ fn rules(arguments: &Arguments) -> Result<ExitCode, AnyError> {
                 eprintln!("warning: the book stays as it was: the input was not read to its end");
             }
         }
+    }
+    if let Some(findings) = findings {
+        let context = RuleContext::new(&found, &activity);
+        json["findings"] = findings
+            .iter()
+            .map(|finding| beside(finding, &context, &found))
+            .collect();
     }
     let file = File::create(&arguments.out).map_err(|error| about(&arguments.out, error))?;
     serde_json::to_writer_pretty(BufWriter::new(file), &json)
@@ -322,6 +341,24 @@ impl Account {
             ExitCode::from(2)
         }
     }
+}
+
+fn read_findings(path: &Path) -> Result<Vec<Finding>, AnyError> {
+    let file = File::open(path).map_err(|error| about(path, error))?;
+    serde_json::from_reader(BufReader::new(file)).map_err(|error| about(path, error))
+}
+
+/// Prints and gives the rules beside a finding.
+fn beside(finding: &Finding, context: &RuleContext<'_>, found: &RuleSet) -> Value {
+    let touches = context.of_finding(finding);
+    println!("\n{}: {}", finding.kind, finding.explanation);
+    for touch in &touches {
+        println!("  {:>6} times  {}", touch.count, found.rules[touch.rule]);
+    }
+    if touches.is_empty() {
+        println!("  no rule held at its hosts in its time");
+    }
+    json!({ "kind": finding.kind, "hosts": finding.hosts, "rules": touches })
 }
 
 fn open_book(path: &Path, may_begin: bool) -> Result<RuleBook, AnyError> {

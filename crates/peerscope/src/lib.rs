@@ -51,10 +51,12 @@ pub use peerscope_simulate as simulate;
 pub use peerscope_slot as slot;
 
 mod analysis;
+mod context;
 mod input;
 mod pipeline;
 pub mod prelude;
 
 pub use analysis::{Analysis, Changes, Experimental, InputSummary, Overview, SampleSummary};
+pub use context::RuleContext;
 pub use input::{CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport};
 pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

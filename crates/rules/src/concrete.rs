@@ -82,7 +82,9 @@ pub(crate) fn test(table: &Table<'_>, x: u32, y: u32) -> Option<Hypothesis> {
     {
         return None;
     }
-    let pair = pair.with_baseline(left, right, windows, lags);
+    let pair =
+        pair.with_baseline(left, right, windows, lags)
+            .with_starts(left, table.events(y), lags);
     table
         .parameters
         .may_pass(pair.ln_p_raw(table.parameters.null, lags))?;

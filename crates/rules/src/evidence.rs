@@ -1,34 +1,8 @@
-//! One pair of activities: co-occurrences, what chance allows nearby, and the lag profile.
-
-use std::ops::Range;
+//! One pair of activities: co-occurrences, and what chance allows nearby.
 
 use crate::significance::{ln_hypergeometric_tail, ln_poisson_tail};
+use crate::surroundings::{Lags, Starts, near, overlap, surroundings};
 use crate::{Counts, Runs};
-
-/// The windows around an event that tell what chance allows: those at a distance of `guard` to
-/// `reach` on either side.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lags {
-    pub(crate) guard: u32,
-    pub(crate) reach: u32,
-    /// How many times the baseline chance may explain.
-    pub(crate) lift: f64,
-}
-
-impl Lags {
-    /// The nearer part of the baseline, 5 to 15 s by default: bursts raise it more than the rest.
-    fn near(self) -> Self {
-        Self {
-            reach: self.guard.saturating_mul(3).min(self.reach),
-            ..self
-        }
-    }
-
-    /// Number of lags of the baseline.
-    fn count(self) -> f64 {
-        2.0 * (f64::from(self.reach) - f64::from(self.guard) + 1.0)
-    }
-}
 
 /// How `both` is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +13,8 @@ pub enum Null {
     /// Poisson; the mean is the share of Y among the windows around each event of X, 5 to 60 s
     /// away: the same session, other seconds. Traffic comes in sessions, and everything a host
     /// does co-occurs while it is on line; this null knows. It comes in bursts too, so the mean is
-    /// at least what both the windows 5 to 15 s before and those after tell; times `min_lift`.
+    /// at least what starts of Y tell that lie 2 to 15 s both before and after those of X; times
+    /// `min_lift`.
     LocalBaseline,
     /// Hypergeometric over the whole trace: the textbook test, which takes sessions for rules.
     Hypergeometric,
@@ -51,12 +26,12 @@ pub(crate) struct Pair {
     pub(crate) counts: Counts,
     /// Expected co-occurrences by the baseline.
     pub(crate) far: f64,
-    /// The same by its nearer part, before and after the events.
-    pub(crate) near: [f64; 2],
     /// Co-occurrences in separate runs of Y: several in one run are one coincidence.
     pub(crate) clumps: u64,
     /// Expected clumps by the baseline.
     pub(crate) clumped: f64,
+    /// Starts of Y around those of X.
+    pub(crate) starts: Starts,
 }
 
 impl Pair {
@@ -89,7 +64,6 @@ impl Pair {
         windows: u32,
         lags: Lags,
     ) -> Self {
-        let nearer = lags.near();
         // Events far from any Y expect none, unless the trace has no windows around them to tell.
         let reach = if windows > lags.guard.saturating_mul(2) {
             lags.reach
@@ -99,9 +73,6 @@ impl Pair {
         for &event in near(left, right, reach).flat_map(|events| &left[events]) {
             let (before, after) = surroundings(event, right, windows, lags);
             self.far += before.and(after).share();
-            let (before, after) = surroundings(event, right, windows, nearer);
-            self.near[0] += before.or(after).share();
-            self.near[1] += after.or(before).share();
         }
         self
     }
@@ -147,6 +118,16 @@ impl Pair {
         self
     }
 
+    /// Adds the starts of Y around those of X, which show bursts too short for the baseline.
+    ///
+    /// # Complexity
+    ///
+    /// O(log events) per event of the side with fewer.
+    pub(crate) fn with_starts(mut self, left: &[u32], right: &[u32], lags: Lags) -> Self {
+        self.starts = Starts::around(left, right, lags);
+        self
+    }
+
     /// Both together.
     pub(crate) fn merge(self, other: Self) -> Self {
         Self {
@@ -157,9 +138,9 @@ impl Pair {
                 windows: self.counts.windows + other.counts.windows,
             },
             far: self.far + other.far,
-            near: [self.near[0] + other.near[0], self.near[1] + other.near[1]],
             clumps: self.clumps + other.clumps,
             clumped: self.clumped + other.clumped,
+            starts: self.starts.merge(other.starts),
         }
     }
 
@@ -173,16 +154,15 @@ impl Pair {
                 windows: self.counts.windows - other.counts.windows,
             },
             far: self.far - other.far,
-            near: [self.near[0] - other.near[0], self.near[1] - other.near[1]],
             clumps: self.clumps - other.clumps,
             clumped: self.clumped - other.clumped,
+            starts: self.starts.without(other.starts),
         }
     }
 
     /// Co-occurrences that the surroundings explain.
     pub(crate) fn expected(&self) -> f64 {
-        // A burst raises both sides; what begins with X and lasts raises one.
-        self.far.max(self.near[0].min(self.near[1]))
+        self.far.max(self.starts.explain(self.counts.both))
     }
 
     /// Clumps that the surroundings explain.
@@ -190,7 +170,7 @@ impl Pair {
         if self.far > 0.0 {
             self.clumped * self.expected() / self.far
         } else {
-            0.0
+            self.expected()
         }
     }
 
@@ -223,109 +203,14 @@ impl Pair {
     }
 }
 
-/// Positions of the events within `reach` of a run of Y, and perhaps others: with many runs it is
-/// cheaper to look at every event, with few runs only these are touched, however busy X is.
-fn near<'a>(
-    left: &'a [u32],
-    right: &'a Runs,
-    reach: u32,
-) -> impl Iterator<Item = Range<usize>> + 'a {
-    let runs = right.ranges();
-    let few = reach < u32::MAX && runs.len() < left.len() / 8;
-    let all = (!few).then_some(0..left.len());
-    let mut next = 0;
-    let some = runs
-        .take(if few { usize::MAX } else { 0 })
-        .map(move |(first, last)| {
-            let from = left.partition_point(|&event| event < first.saturating_sub(reach));
-            let to = left.partition_point(|&event| event <= last.saturating_add(reach));
-            let range = from.max(next)..to.max(next);
-            next = range.end;
-            range
-        });
-    all.into_iter().chain(some)
-}
-
-/// Windows with Y among some windows.
-#[derive(Clone, Copy)]
-struct Presence {
-    present: u32,
-    all: u32,
-}
-
-impl Presence {
-    const fn and(self, other: Self) -> Self {
-        Self {
-            present: self.present + other.present,
-            all: self.all + other.all,
-        }
-    }
-
-    const fn or(self, other: Self) -> Self {
-        if self.all == 0 { other } else { self }
-    }
-
-    /// 1 where the trace has no windows to tell: no evidence.
-    fn share(self) -> f64 {
-        if self.all == 0 {
-            1.0
-        } else {
-            f64::from(self.present) / f64::from(self.all)
-        }
-    }
-}
-
-/// Presence of Y in the baseline's windows before and after an event.
-fn surroundings(event: u32, right: &Runs, windows: u32, lags: Lags) -> (Presence, Presence) {
-    let presence = |from: u32, to: u32| Presence {
-        present: right.count_in(from, to),
-        all: (to + 1).saturating_sub(from),
-    };
-    let before = match event.checked_sub(lags.guard) {
-        Some(to) => presence(event.saturating_sub(lags.reach), to),
-        None => Presence { present: 0, all: 0 },
-    };
-    let end = windows.saturating_sub(1);
-    let after = presence(
-        event.saturating_add(lags.guard),
-        event.saturating_add(lags.reach).min(end),
-    );
-    (before, after)
-}
-
-/// Windows of `first..=last` that lie in the baseline around `event`.
-fn overlap(event: u32, first: u32, last: u32, lags: Lags) -> u64 {
-    let common = |a: u32, b: u32| u64::from((b.min(last) + 1).saturating_sub(a.max(first)));
-    let before = match event.checked_sub(lags.guard) {
-        Some(to) => common(event.saturating_sub(lags.reach), to),
-        None => 0,
-    };
-    before
-        + common(
-            event.saturating_add(lags.guard),
-            event.saturating_add(lags.reach).min(u32::MAX - 1),
-        )
-}
-
-/// Adds to `profile` how often Y is present at each lag -reach..=reach from an event of X.
-pub(crate) fn add_lags(profile: &mut [u64], left: &[u32], right: &Runs, reach: u32) {
-    for &event in left {
-        let from = event.saturating_sub(reach);
-        for (first, last) in right.meeting(from, event.saturating_add(reach)) {
-            let last = last.min(event.saturating_add(reach));
-            for window in first.max(from)..=last {
-                profile[(window + reach - event) as usize] += 1;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::surroundings::add_lags;
     use proptest::prelude::*;
 
     const LAGS: Lags = Lags {
+        burst: 2,
         guard: 1,
         reach: 6,
         lift: 1.5,
@@ -352,20 +237,12 @@ mod tests {
                     let inside = |lags: &[i64]| -> Vec<i64> {
                         lags.iter().map(|l| i64::from(w) + l).filter(|w| (0..40).contains(w)).collect()
                     };
-                    let mine = match inside(lags) {
-                        // Only one side of a first or last window lies in the trace.
-                        none if none.is_empty() => inside(&lags.iter().map(|lag| -lag).collect::<Vec<_>>()),
-                        some => some,
-                    };
+                    let mine = inside(lags);
                     mine.iter().filter(|w| at(**w)).count() as f64 / mine.len() as f64
                 }).sum()
             };
             let expected = share(&lags);
-            let (before, after) = (share(&[-3, -2, -1]), share(&[1, 2, 3]));
             prop_assert!((pair.far - expected).abs() < 1e-9);
-            prop_assert!((pair.near[0] - before).abs() < 1e-9);
-            prop_assert!((pair.near[1] - after).abs() < 1e-9);
-            prop_assert!((pair.expected() - expected.max(before.min(after))).abs() < 1e-9);
 
             // A hit is a first one unless Y is present all the way from the previous event's hit.
             let first = |i: usize, lag: i64| {

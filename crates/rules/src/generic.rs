@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::bucket::{Series, co_occurrences};
-use crate::evidence::{Lags, Pair};
+use crate::evidence::Pair;
 use crate::hypothesis::{Hypothesis, Side};
+use crate::surroundings::Lags;
 use crate::table::{Pattern, Table};
 use crate::{Runs, Template};
 
@@ -92,6 +93,7 @@ fn test_any_client(table: &Table<'_>, p: u32, q: u32) -> Option<Hypothesis> {
         .map(|(x, y, pair)| {
             let (left, right) = (table.events(x), table.present(y));
             pair.with_baseline(left, right, windows, lags)
+                .with_starts(left, table.events(y), lags)
                 .with_clumps(left, right, lags)
         })
         .collect();
@@ -223,15 +225,18 @@ fn test_chain(table: &Table<'_>, pool: &Pool, out: u32, way: ChainWay) -> Option
     // A host that calls the server and is called by it at once is a pair, not a chain.
     let callee = table.group(out).dst;
     let evidence = |pool: &Pool| -> Option<(Pair, f64)> {
-        let (left, right) = match way {
-            ChainWay::Forward => (pool.events.as_slice(), table.present(out)),
-            ChainWay::Back => (table.events(out), &pool.present),
+        let pool_events = pool.events.as_slice();
+        let (left, starts, right) = match way {
+            ChainWay::Forward => (pool_events, table.events(out), table.present(out)),
+            ChainWay::Back => (table.events(out), pool_events, &pool.present),
         };
         let pair = Pair::counted(left, right, u64::from(windows));
         if !parameters.scores(&pair) {
             return None;
         }
-        let pair = pair.with_baseline(left, right, windows, lags);
+        let pair = pair
+            .with_baseline(left, right, windows, lags)
+            .with_starts(left, starts, lags);
         parameters.may_pass(pair.ln_p_raw(parameters.null, lags))?;
         let pair = pair.with_clumps(left, right, lags);
         let ln_p = pair.ln_p(parameters.null, lags);

@@ -42,7 +42,8 @@
 //!
 //! - **Score**: the positive part of the J-measure, of X beginning and Y being present.
 //! - **Test** ([`Null::LocalBaseline`]): traffic comes in sessions and bursts, so chance is judged
-//!   by the seconds around each event, and co-occurrences within one run of Y count as one.
+//!   by the seconds around each event, by starts of Y shortly before and after, and co-occurrences
+//!   within one run of Y count as one.
 //! - **False discovery rate**: over all pairs that share an address and have enough events of
 //!   their own, tested or pruned.
 //! - **Generic rules** must hold without their strongest binding. They are counted over a
@@ -79,7 +80,9 @@ mod runs;
 mod score;
 mod significance;
 mod stream;
+mod surroundings;
 mod table;
+mod touching;
 
 pub use activity::{Activity, ActivityBuilder, ActivityError, ActivitySource, GroupActivity};
 #[cfg(feature = "serde")]
@@ -98,3 +101,4 @@ pub use rule::{Evidence, Rule, RuleSet};
 pub use runs::Runs;
 pub use score::Counts;
 pub use stream::{StreamCounts, StreamMiner};
+pub use touching::Touch;

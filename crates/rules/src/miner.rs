@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use crate::evidence::add_lags;
 use crate::hypothesis::{Hypothesis, Side};
 use crate::rule::Evidence;
 use crate::significance::ln_adjusted;
+use crate::surroundings::add_lags;
 use crate::table::Table;
 use crate::{
     Activity, ActivityBuilder, FlowGroup, ParameterError, Parameters, Rule, RuleSet, Template,

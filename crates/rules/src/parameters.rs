@@ -3,7 +3,7 @@
 use peerscope_flow::{SlotLength, Timestamp};
 use thiserror::Error;
 
-use crate::evidence::Lags;
+use crate::surroundings::Lags;
 use crate::{Null, PortRules};
 
 /// Settings of the [`Miner`](crate::Miner).
@@ -229,6 +229,7 @@ impl Parameters {
             count
         };
         Lags {
+            burst: windows(Lags::BURST_S).max(2),
             guard: windows(self.guard_s),
             reach: windows(self.reach_s),
             lift: self.min_lift,

@@ -46,9 +46,14 @@ const REGISTERED: [(u16, u16); 28] = [
 /// is used at least `min_uses` times (a passive FTP data port is a responder's port too, but is
 /// used once); it is below 1024 or listed; at least `min_peers` distinct peers talk to it.
 ///
-/// An *initiator's* port names a service if it is below 1024, or over UDP if it is listed and both
-/// ends use it (5353 to 5353), or if `min_peers` distinct peers are reached from it (a
-/// peer-to-peer client's one port). Protocols without ports keep their port 0.
+/// An *initiator's* port names a service if it is below 1024; over TCP if it is listed and the
+/// responder's names none (a flow met in its midst, whose initiator is a guess); over UDP if it is
+/// listed and both ends use it (5353 to 5353), or if `min_peers` distinct peers are reached from
+/// it (a peer-to-peer client's one port). Protocols without ports keep their port 0.
+///
+/// What is counted (uses and peers) tells only of a port that carries at least one in
+/// [`PortRules::CROWD`] of its host's uses: over a day a resolver asks many servers from each of
+/// thousands of ports, and each port of a passive FTP server's range is used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "plain parameters")]
@@ -59,6 +64,11 @@ pub struct PortRules {
     pub min_peers: u32,
     /// Activities (starts, or returns after an idle gap) that make a SYN's target a server port.
     pub min_uses: u32,
+}
+
+impl PortRules {
+    /// At most so many ports of a host are told by counts, for each must carry such a part of it.
+    pub const CROWD: u32 = 20;
 }
 
 impl Default for PortRules {
@@ -82,8 +92,39 @@ pub(crate) type EndpointId = (u32, Transport, u16);
 pub(crate) struct PortEvidence {
     listed: BTreeSet<u16>,
     rules: PortRules,
-    responders: HashMap<EndpointId, Use, FixedState>,
-    initiators: HashMap<EndpointId, Use, FixedState>,
+    responders: Uses,
+    initiators: Uses,
+}
+
+/// Uses of ports, and of hosts' ports together.
+#[derive(Debug)]
+struct Uses {
+    ports: HashMap<EndpointId, Use, FixedState>,
+    hosts: HashMap<(u32, Transport), u64, FixedState>,
+}
+
+impl Uses {
+    fn new() -> Self {
+        Self {
+            ports: HashMap::with_hasher(FixedState::with_seed(0)),
+            hosts: HashMap::with_hasher(FixedState::with_seed(0)),
+        }
+    }
+
+    fn add(&mut self, id: EndpointId, peer: u32, uses: u32, syn: bool) {
+        self.ports
+            .entry(id)
+            .or_insert(Use::NONE)
+            .add(peer, uses, syn);
+        *self.hosts.entry((id.0, id.1)).or_default() += u64::from(uses);
+    }
+
+    /// The uses of a port, unless it is one of a crowd.
+    fn of(&self, id: EndpointId) -> Option<Use> {
+        let seen = *self.ports.get(&id)?;
+        let all = *self.hosts.get(&(id.0, id.1))?;
+        (u64::from(seen.uses) * u64::from(PortRules::CROWD) >= all).then_some(seen)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,8 +173,8 @@ impl PortEvidence {
                 .flat_map(|range| range.first()..=range.last())
                 .collect(),
             rules: rules.clone(),
-            responders: HashMap::with_hasher(FixedState::with_seed(0)),
-            initiators: HashMap::with_hasher(FixedState::with_seed(0)),
+            responders: Uses::new(),
+            initiators: Uses::new(),
         }
     }
 
@@ -143,17 +184,13 @@ impl PortEvidence {
             return;
         }
         if !self.is_listed(talk.dst_port) {
-            self.responders
-                .entry((talk.dst, talk.transport, talk.dst_port))
-                .or_insert(Use::NONE)
-                .add(talk.src, uses, syn);
+            let id = (talk.dst, talk.transport, talk.dst_port);
+            self.responders.add(id, talk.src, uses, syn);
         }
-        // A TCP client's port is ephemeral unless listed: only UDP clients live on one port.
+        // Of a TCP client's ports nothing is counted: only UDP clients live on one port.
         if talk.transport == Transport::Udp && talk.src_port >= 1024 {
-            self.initiators
-                .entry((talk.src, talk.transport, talk.src_port))
-                .or_insert(Use::NONE)
-                .add(talk.dst, uses, syn);
+            let id = (talk.src, talk.transport, talk.src_port);
+            self.initiators.add(id, talk.dst, uses, syn);
         }
     }
 
@@ -169,7 +206,7 @@ impl PortEvidence {
             || self.is_listed(talk.dst_port)
             || self
                 .responders
-                .get(&(talk.dst, talk.transport, talk.dst_port))
+                .of((talk.dst, talk.transport, talk.dst_port))
                 .is_some_and(|seen| {
                     (seen.syn && seen.uses >= self.rules.min_uses)
                         || seen.peers >= self.rules.min_peers
@@ -180,12 +217,12 @@ impl PortEvidence {
         match talk.transport {
             Transport::Other(_) => true,
             _ if talk.src_port < 1024 => true,
-            Transport::Tcp => false,
+            Transport::Tcp => self.is_listed(talk.src_port) && !self.is_responder_port(talk),
             Transport::Udp => {
                 (talk.src_port == talk.dst_port && self.is_listed(talk.src_port))
                     || self
                         .initiators
-                        .get(&(talk.src, talk.transport, talk.src_port))
+                        .of((talk.src, talk.transport, talk.src_port))
                         .is_some_and(|seen| seen.peers >= self.rules.min_peers)
             }
         }
@@ -256,9 +293,27 @@ mod tests {
             (talk(Transport::Udp, 1, 5353, 2, 53), (None, Some(53))),
             (talk(Transport::Tcp, 1, 22, 2, 22), (Some(22), Some(22))),
             (talk(Transport::Tcp, 1, 5190, 2, 1863), (None, Some(1863))),
+            (talk(Transport::Tcp, 1, 9001, 2, 40_000), (Some(9001), None)),
             (talk(Transport::ICMP, 1, 0, 2, 0), (Some(0), Some(0))),
         ] {
             assert_eq!(evidence.ports(&talk), expected, "{talk:?}");
         }
+    }
+
+    #[test]
+    fn one_port_of_a_crowd_names_no_service() {
+        let mut evidence = PortEvidence::new(&PortRules::default());
+        // A resolver on ever new ports, and a passive FTP server with a range of 50.
+        let ask = |port: u16, server: u32| talk(Transport::Udp, 1, 30_000 + port, 100 + server, 53);
+        for server in 0..12 {
+            (0..50).for_each(|port| evidence.add(&ask(port, server), 1, false));
+        }
+        let transfer =
+            |port: u16, client: u32| talk(Transport::Tcp, client, 40_000, 2, 50_000 + port);
+        for client in 3..20 {
+            (0..50).for_each(|port| evidence.add(&transfer(port, client), 1, true));
+        }
+        assert_eq!(evidence.ports(&ask(7, 3)), (None, Some(53)));
+        assert_eq!(evidence.ports(&transfer(7, 5)), (None, None));
     }
 }

@@ -1,5 +1,7 @@
 //! Rules as they come out.
 
+use peerscope_flow::PortRange;
+
 use crate::{Activity, ActivitySource, Clusters, FlowGroup, Parameters, SampledBucket, Template};
 
 /// An accepted rule `left => right`, or both ways.
@@ -66,6 +68,15 @@ impl Evidence {
 }
 
 impl Rule {
+    /// Whether a named port of either side lies in a range: 6881 to 6889, say.
+    pub fn uses_port(&self, range: PortRange) -> bool {
+        [self.left, self.right]
+            .iter()
+            .flat_map(|side| [side.src.port, side.dst.port])
+            .flatten()
+            .any(|port| range.contains(port))
+    }
+
     /// The evidence of the direction with the higher score.
     pub fn best(&self) -> &Evidence {
         match &self.reverse {

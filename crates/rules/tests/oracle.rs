@@ -91,7 +91,7 @@ fn oracle(miner: &Miner, activity: &Activity) -> Vec<(String, String, u64, f64)>
     let mut tests = 0;
     let mut ps = Vec::new();
     for (x, new, _) in &rows {
-        for (y, _, present) in &rows {
+        for (y, starts_of_y, present) in &rows {
             let shares = [y.src.ip, y.dst.ip]
                 .iter()
                 .any(|ip| [x.src.ip, x.dst.ip].contains(ip));
@@ -123,18 +123,26 @@ fn oracle(miner: &Miner, activity: &Activity) -> Vec<(String, String, u64, f64)>
                 .iter()
                 .map(|&w| share(w, &sides.concat()).unwrap_or(1.0))
                 .sum();
-            let near = [lags(-6, -2), lags(2, 6)];
-            let near_of = |mine: usize| -> f64 {
-                events
-                    .iter()
-                    .map(|&w| {
-                        share(w, &near[mine])
-                            .or(share(w, &near[1 - mine]))
-                            .unwrap_or(1.0)
-                    })
-                    .sum()
+            // Starts of Y around those of X, at the lags of one scale before and after.
+            let starts = |scale: Vec<isize>| -> usize {
+                let all = events.iter().flat_map(|&w| {
+                    scale
+                        .iter()
+                        .filter_map(move |&lag| w.checked_add_signed(lag))
+                });
+                all.filter(|&w| starts_of_y.get(w).copied().unwrap_or(false))
+                    .count()
             };
-            let expected = far.max(near_of(0).min(near_of(1)));
+            let together = starts(vec![0]);
+            // Guard 2, hence no room for bursts; the nearer part is 2 to 6.
+            let (before, after) = (starts(lags(-6, -2)), starts(lags(2, 6)));
+            let bursts = if before.min(after) == 0 {
+                0.0
+            } else {
+                let ratio = (after as f64 / before as f64).min(1.0);
+                before.min(after) as f64 / 5.0 + (both - together).min(before) as f64 * ratio
+            };
+            let expected = far.max(bursts);
             // A hit counts as a clump's first unless the hit before lies in the same run.
             let first = |i: usize, lag: isize| {
                 let on = |w: usize| {
@@ -163,8 +171,13 @@ fn oracle(miner: &Miner, activity: &Activity) -> Vec<(String, String, u64, f64)>
                 firsts as f64 / hits as f64
             };
             let half = 0.5 / 22.0;
+            let expected_clumps = if far > 0.0 {
+                expected * clumped
+            } else {
+                expected
+            };
             let p = poisson_tail(both, 1.1 * expected + half)
-                .max(poisson_tail(clumps, 1.1 * expected * clumped + half));
+                .max(poisson_tail(clumps, 1.1 * expected_clumps + half));
             ps.push((x.to_string(), y.to_string(), both as u64, p));
         }
     }

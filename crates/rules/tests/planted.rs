@@ -1,96 +1,144 @@
-//! Planted shapes come out, and nothing comes out of background alone.
-//!
-//! Six hours each; `cargo test --release -p peerscope-rules --test planted -- --nocapture` prints
-//! the figures.
+//! Planted shapes come out, and nothing comes out of background alone. Six hours each.
 
 #![expect(
     clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::too_many_lines,
     reason = "helpers of tests: a failure is a failed test"
 )]
 
-#[path = "planted/mod.rs"]
-mod trace;
+#[path = "planted/judge.rs"]
+mod judge;
+#[path = "planted/nested.rs"]
+mod nested;
 
-use peerscope_rules::{Miner, Null, Parameters, RuleSet, Template};
-use trace::{Arrivals, Dice, Trace, is_planted, says};
+use judge::{Judgement, Sides};
+use peerscope_flow::{Flow, SlotLength};
+use peerscope_rules::{Activity, Miner, Null, Parameters, RuleSet, Template};
+use peerscope_simulate::{RulesScenario, RulesTrace, RulesTruth};
+use rayon::prelude::*;
 
-const SIX_HOURS: f64 = 21_600.0;
+/// Mean lengths of bursts; 0 is Poisson.
+const BURSTS: [f64; 4] = [0.0, 5.0, 15.0, 40.0];
 
-fn mine(trace: &Trace, parameters: Parameters) -> RuleSet {
-    let miner = Miner::new(parameters).unwrap();
+fn activity(flows: &[Flow], parameters: &Parameters) -> Activity {
+    let miner = Miner::new(parameters.clone()).unwrap();
     let mut builder = miner.activity();
-    trace.fill(&mut builder);
-    miner.mine(&builder.finish().unwrap())
+    for flow in flows {
+        builder.push(flow);
+    }
+    builder.finish().unwrap()
 }
 
-fn planted(seed: u64, arrivals: Arrivals, count: usize) -> Trace {
-    let mut dice = Dice(seed);
-    let mut trace = Trace::background(&mut dice, SIX_HOURS, arrivals);
-    trace.plant_all(&mut dice, SIX_HOURS, count);
-    trace
+fn mine(flows: &[Flow], parameters: &Parameters) -> RuleSet {
+    let miner = Miner::new(parameters.clone()).unwrap();
+    miner.mine(&activity(flows, parameters))
 }
 
-/// Pairs missing, and false rules.
-fn judge(trace: &Trace, found: &RuleSet) -> (Vec<String>, Vec<String>) {
-    let missing = trace
-        .shapes
-        .iter()
-        .flat_map(|shape| shape.pairs.iter().map(move |pair| (shape.name, pair)))
-        .filter(|(_, pair)| !found.rules.iter().any(|rule| says(rule, pair)))
-        .map(|(name, pair)| format!("{name}: {} and {}", pair.0, pair.1))
-        .collect();
-    let wrong = found
+fn trace(scenario: &RulesScenario, seed: u64) -> (Vec<Flow>, RulesTruth) {
+    let mut trace = RulesTrace::new(scenario, seed).unwrap();
+    let flows = trace.by_ref().collect();
+    (flows, trace.truth())
+}
+
+fn quiet(burst_secs: f64) -> RulesScenario {
+    RulesScenario {
+        burst_secs,
+        ..RulesScenario::preset("rules-quiet").unwrap()
+    }
+}
+
+fn planted(seed: u64) -> RulesScenario {
+    RulesScenario {
+        burst_secs: BURSTS[usize::try_from(seed).unwrap() % BURSTS.len()],
+        ..RulesScenario::default()
+    }
+}
+
+fn sides(found: &RuleSet) -> Vec<Sides> {
+    found
         .rules
         .iter()
-        .filter(|rule| !is_planted(rule, &trace.shapes))
-        .map(ToString::to_string)
-        .collect();
-    (missing, wrong)
+        .map(peerscope_rules::Rule::sides)
+        .collect()
 }
 
 #[test]
 fn every_planted_pair_is_found_and_nothing_else() {
-    for seed in 0..10 {
-        let arrivals = Arrivals::ALL[seed as usize % Arrivals::ALL.len()];
-        let trace = planted(seed, arrivals, 30);
-        let found = mine(&trace, Parameters::default());
-        let (missing, wrong) = judge(&trace, &found);
-        println!(
-            "seed {seed}, {arrivals:?}: {} rules, {} missing, {} false",
-            found.rules.len(),
-            missing.len(),
-            wrong.len()
-        );
-        assert!(missing.is_empty(), "seed {seed}: {missing:#?}");
-        assert!(wrong.is_empty(), "seed {seed}: {wrong:#?}");
+    (0..10_u64).into_par_iter().for_each(|seed| {
+        let (flows, truth) = trace(&planted(seed), seed);
+        let found = mine(&flows, &Parameters::default());
+        let judged = Judgement::new(&truth, &sides(&found));
         assert!(
-            found
-                .rules
-                .iter()
-                .any(|rule| rule.template == Template::AnyClient)
+            judged.missing.is_empty(),
+            "seed {seed}: {:#?}",
+            judged.missing
         );
-    }
+        assert!(judged.wrong.is_empty(), "seed {seed}: {:#?}", judged.wrong);
+        let mut rules = found.rules.iter();
+        assert!(rules.any(|rule| rule.template == Template::AnyClient));
+    });
 }
 
 #[test]
 fn background_alone_gives_at_most_one_rule() {
-    for seed in 100..110 {
-        for arrivals in Arrivals::ALL {
-            let trace = Trace::background(&mut Dice(seed), SIX_HOURS, arrivals);
-            let found = mine(&trace, Parameters::default());
-            println!(
-                "seed {seed}, {arrivals:?}: {} flows, {} rules",
-                trace.flows.len(),
-                found.rules.len()
-            );
-            assert!(found.rules.len() <= 1, "{found}");
-        }
-    }
+    (100..110_u64).into_par_iter().for_each(|seed| {
+        // All lengths with all seeds in the tables.
+        let burst = BURSTS[usize::try_from(seed).unwrap() % BURSTS.len()];
+        let (flows, _) = trace(&quiet(burst), seed);
+        let found = mine(&flows, &Parameters::default());
+        assert!(
+            found.rules.len() <= 1,
+            "seed {seed}, bursts of {burst} s: {found}"
+        );
+    });
 }
 
-/// The comparison of nulls, the dependence on the number of co-occurrences and on the window.
+#[test]
+fn addresses_of_six_and_short_traces_make_no_difference() {
+    let scenario = RulesScenario {
+        ipv6: true,
+        hours: 1.0,
+        ..RulesScenario::default()
+    };
+    let (flows, truth) = trace(&scenario, 20);
+    let found = mine(&flows, &Parameters::default());
+    let judged = Judgement::new(&truth, &sides(&found));
+    assert_eq!((judged.missing, judged.wrong), (vec![], vec![]));
+}
+
+/// Nesting sees chains only, and where it is to see rare ones, coincidence too.
+#[test]
+fn nesting_finds_few_shapes_and_false_ones() {
+    let (flows, truth) = trace(&planted(0), 0);
+    let named = activity(&flows, &Parameters::default());
+    let judge = |share| Judgement::new(&truth, &nested::nested(&flows, named.groups(), share));
+    let (strict, loose) = (judge(0.1), judge(0.01));
+    assert!((1..strict.pairs / 4).contains(&(strict.pairs - strict.missing.len())));
+    assert!(loose.wrong.len() > strict.wrong.len());
+}
+
+/// One row of the documentation's tables, over ten seeds.
+fn row(label: &str, judge: impl Fn(u64) -> Judgement + Send + Sync) {
+    let judged: Vec<Judgement> = (300..310_u64).into_par_iter().map(judge).collect();
+    let mut all = Judgement::default();
+    for one in judged {
+        all.add(one);
+    }
+    println!(
+        "| {label} | {:.3} ({} of {}) | {:.3} ({} of {}) |",
+        all.recall(),
+        all.pairs - all.missing.len(),
+        all.pairs,
+        all.precision(),
+        all.rules - all.wrong.len(),
+        all.rules,
+    );
+}
+
+fn judged(scenario: &RulesScenario, seed: u64, parameters: &Parameters) -> Judgement {
+    let (flows, truth) = trace(scenario, seed);
+    Judgement::new(&truth, &sides(&mine(&flows, parameters)))
+}
+
 #[test]
 #[ignore = "prints the tables of the documentation; several minutes"]
 fn tables() {
@@ -99,57 +147,53 @@ fn tables() {
         min_lift,
         ..Parameters::default()
     };
-    for arrivals in Arrivals::ALL {
-        for (name, parameters) in [
-            ("hypergeometric", with(Null::Hypergeometric, 1.0)),
-            ("local baseline, lift 1", with(Null::LocalBaseline, 1.0)),
-            ("local baseline, lift 1.5", with(Null::LocalBaseline, 1.5)),
-            ("local baseline, lift 1.75", Parameters::default()),
-        ] {
-            let rules: Vec<usize> = (200..203)
-                .map(|seed| {
-                    let trace = Trace::background(&mut Dice(seed), SIX_HOURS, arrivals);
-                    mine(&trace, parameters.clone()).rules.len()
-                })
-                .collect();
-            println!("nothing planted, {arrivals:?}, {name}: {rules:?} rules");
-        }
+    println!("\nRules where nothing is planted, ten seeds\n");
+    for (name, parameters) in [
+        ("hypergeometric", with(Null::Hypergeometric, 1.0)),
+        ("local baseline, lift 1", with(Null::LocalBaseline, 1.0)),
+        ("local baseline, lift 1.5", with(Null::LocalBaseline, 1.5)),
+        ("local baseline, lift 1.75", Parameters::default()),
+    ] {
+        let counts = BURSTS.map(|burst| -> usize {
+            (200..210_u64)
+                .into_par_iter()
+                .map(|seed| mine(&trace(&quiet(burst), seed).0, &parameters).rules.len())
+                .sum()
+        });
+        println!("| {name} | {} |", counts.map(|n| n.to_string()).join(" | "));
     }
-    let row = |label: String, count: usize, parameters: &Parameters| {
-        let (mut pairs, mut missing, mut rules, mut wrong) = (0, 0, 0, 0);
-        for seed in 300..303 {
-            let trace = planted(seed, Arrivals::Bursty, count);
-            let found = mine(&trace, parameters.clone());
-            let judged = judge(&trace, &found);
-            pairs += trace
-                .shapes
-                .iter()
-                .map(|shape| shape.pairs.len())
-                .sum::<usize>();
-            missing += judged.0.len();
-            rules += found.rules.len();
-            wrong += judged.1.len();
-        }
-        println!(
-            "{label}: recall {:.3} ({} of {pairs}), precision {:.3} ({wrong} false of {rules})",
-            1.0 - missing as f64 / pairs as f64,
-            pairs - missing,
-            1.0 - wrong as f64 / f64::from(u32::try_from(rules.max(1)).unwrap()),
-        );
-    };
+    println!("\nBy method\n");
+    for (name, parameters) in [
+        ("local baseline", Parameters::default()),
+        ("hypergeometric", with(Null::Hypergeometric, 1.0)),
+    ] {
+        row(name, |seed| judged(&planted(seed), seed, &parameters));
+    }
+    for share in [0.01, 0.1, 0.5] {
+        row(&format!("nesting, in {share} of the flows"), |seed| {
+            let (flows, truth) = trace(&planted(seed), seed);
+            let named = activity(&flows, &Parameters::default());
+            Judgement::new(&truth, &nested::nested(&flows, named.groups(), share))
+        });
+    }
+    println!("\nBy co-occurrences\n");
     for count in [8, 10, 12, 15, 20, 30, 60] {
-        row(
-            format!("{count} co-occurrences"),
-            count,
-            &Parameters::default(),
-        );
+        row(&count.to_string(), |seed| {
+            let scenario = RulesScenario {
+                co_occurrences: count,
+                ..planted(seed)
+            };
+            judged(&scenario, seed, &Parameters::default())
+        });
     }
+    println!("\nBy window\n");
     for secs in [0.1, 0.3, 1.0, 3.0, 10.0] {
-        let window = peerscope_flow::SlotLength::from_secs(secs).unwrap();
         let parameters = Parameters {
-            window,
+            window: SlotLength::from_secs(secs).unwrap(),
             ..Parameters::default()
         };
-        row(format!("window {secs} s"), 30, &parameters);
+        row(&secs.to_string(), |seed| {
+            judged(&planted(seed), seed, &parameters)
+        });
     }
 }

@@ -23,6 +23,9 @@
 //! # Ok::<(), peerscope_simulate::ScenarioError>(())
 //! ```
 //!
+//! A [`RulesScenario`] makes another kind of trace: clients that browse in sessions, and flows that
+//! occur together among them; see [`RulesTrace`].
+//!
 //! # Same everywhere
 //!
 //! Random bits come from a generator written out in this crate, and distributions from additions,
@@ -48,6 +51,7 @@ mod planted;
 mod preset;
 mod process;
 mod rng;
+mod rules;
 mod scenario;
 mod simulation;
 mod truth;
@@ -58,6 +62,7 @@ pub use planted::{
     IdleConnections, InterIsp, NattedHosts, Planted, PlantedKind, PlantedKindError, Selfish,
     VeryActive, Wire,
 };
+pub use rules::{RulesScenario, RulesTrace, RulesTruth, ShapeKind, TrueShape};
 pub use scenario::{Background, Protocol, Scenario, Sessions, Side, System};
 pub use simulation::{ExpectedFlows, SimulatedFlow, Simulation};
 pub use truth::{Activity, Cause, CauseWriter, PlantedId, Session, TrueHost, TruePlanted, Truth};

@@ -82,6 +82,11 @@ impl Rng {
         exp(sigma * self.normal() - sigma * sigma / 2.0)
     }
 
+    /// Pareto with the given least value and shape, cut at `most`.
+    pub(crate) fn pareto(&mut self, least: f64, shape: f64, most: f64) -> f64 {
+        (least * exp(self.exponential() / shape)).min(most)
+    }
+
     /// Poisson; for small means.
     pub(crate) fn poisson(&mut self, mean: f64) -> u32 {
         let mut count = 0;
