@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_metric::{MetricSet, SampleTable};
-use peerscope_read::{ReadOptions, Source};
+use peerscope_read::{Policy, ReadOptions, Source};
 use peerscope_slot::{Aggregation, ParallelAggregator, aggregate};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -101,17 +101,11 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
 
 fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable, Error> {
     let mut aggregator = ParallelAggregator::new(config);
-    let mut flows = Source::open(&arguments.input, &ReadOptions::new())?.into_flows()?;
-    let mut batch = Vec::with_capacity(1 << 16);
-    loop {
-        batch.clear();
-        for flow in flows.by_ref().take(1 << 16) {
-            batch.push(flow?);
-        }
-        if batch.is_empty() {
-            break;
-        }
-        aggregator.add(&batch);
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let source = Source::open(&arguments.input, &options)?;
+    let report = source.share_out(aggregator.parts_mut(), |part, flows| part.add(flows))?;
+    if report.flows != report.records || report.ended_by.is_some() {
+        return Err(format!("not all could be read: {report:?}").into());
     }
     Ok(SampleTable::new(
         &aggregator.finish(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use peerscope_flow::{Flow, Volume};
 use peerscope_meter::{Capture, CaptureError, Meter, MeterConfig, MeterReport};
 use peerscope_read::{Digest, Format, ReadError, ReadOptions, ReadReport, Source};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -170,6 +171,35 @@ impl FlowFiles {
         Ok(&self.sources[self.sources.len() - 1])
     }
 
+    /// Reads a file of any known format like [`read`](Self::read), on the threads of the current
+    /// rayon pool where its format allows it: flows then go to any of the sinks, in batches and in
+    /// no particular order.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened or its format is not known.
+    ///
+    /// # Panics
+    ///
+    /// If there is no sink.
+    pub(crate) fn read_shared<S: Send>(
+        &mut self,
+        path: impl AsRef<Path>,
+        sinks: &mut [S],
+        add: impl Fn(&mut S, &[Flow]) + Sync,
+    ) -> Result<&SourceReport, InputError> {
+        let source = Source::open(&path, &self.read)?;
+        if !source.is_shared_out() {
+            return self.read(path, |flows| spread(flows, sinks, &add));
+        }
+        let report = match self.repeat(path.as_ref(), &source) {
+            Some(repeat) => SourceReport::Repeat(repeat),
+            None => SourceReport::Log(Box::new(source.share_out(sinks, add)?)),
+        };
+        self.sources.push(report);
+        Ok(&self.sources[self.sources.len() - 1])
+    }
+
     /// Hands on the flows that were live in the last capture and closes the account.
     pub fn finish(self, mut sink: impl FnMut(&[Flow])) -> InputReport {
         let meter = self.meter.map(|meter| {
@@ -246,6 +276,17 @@ impl FlowFiles {
             ended_by,
         })
     }
+}
+
+/// Hands a part of a batch to each sink, on the threads of the current rayon pool.
+pub(crate) fn spread<S: Send>(
+    flows: &[Flow],
+    sinks: &mut [S],
+    add: impl Fn(&mut S, &[Flow]) + Sync,
+) {
+    let share = flows.len().div_ceil(sinks.len()).max(1);
+    let parts = sinks.par_iter_mut().zip(flows.par_chunks(share));
+    parts.for_each(|(sink, part)| add(sink, part));
 }
 
 fn read_log(source: Source, sink: &mut impl FnMut(&[Flow])) -> Result<ReadReport, ReadError> {

@@ -11,12 +11,13 @@ use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::ReadOptions;
-use peerscope_slot::{Aggregation, ParallelAggregator};
+use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator};
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::analysis::{Changes, Experimental, InputSummary, Overview, SampleSummary};
-use crate::{Analysis, FlowFiles, InputError, InputReport, SourceReport};
+use crate::input::spread;
+use crate::{Analysis, FlowFiles, InputError, SourceReport};
 
 /// The settings of every step. Whatever is not set has the paper's value.
 #[derive(Clone, Debug)]
@@ -201,15 +202,19 @@ impl Pipeline {
 
     /// Starts an analysis on the threads of the current rayon pool.
     pub fn session(&self) -> Session<'_> {
+        let threads = rayon::current_num_threads();
+        let log = self
+            .findings
+            .as_ref()
+            .map(|_| FlowLog::new(&self.aggregation));
         Session {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
-            aggregator: ParallelAggregator::new(&self.aggregation),
-            traffic: TrafficLog::new(&self.aggregation),
-            log: self
-                .findings
-                .as_ref()
-                .map(|_| FlowLog::new(&self.aggregation)),
+            logs: Logs {
+                aggregator: ParallelAggregator::new(&self.aggregation),
+                traffic: vec![TrafficLog::new(&self.aggregation); threads],
+                flows: vec![log; threads],
+            },
         }
     }
 }
@@ -225,21 +230,54 @@ fn built_in(name: &str) -> Result<Family, PipelineError> {
 pub struct Session<'a> {
     pipeline: &'a Pipeline,
     files: FlowFiles,
+    logs: Logs<'a>,
+}
+
+/// What is made of the flows while they come, for each thread.
+#[derive(Debug)]
+struct Logs<'a> {
     aggregator: ParallelAggregator<'a>,
-    traffic: TrafficLog<'a>,
+    traffic: Vec<TrafficLog<'a>>,
     /// Kept if findings are looked for.
-    log: Option<FlowLog<'a>>,
+    flows: Vec<Option<FlowLog<'a>>>,
+}
+
+/// The [`Logs`] of one thread.
+#[derive(Debug)]
+struct Part<'s, 'a> {
+    aggregator: &'s mut Aggregator<'a>,
+    traffic: &'s mut TrafficLog<'a>,
+    flows: &'s mut Option<FlowLog<'a>>,
+}
+
+impl<'a> Logs<'a> {
+    fn parts(&mut self) -> Vec<Part<'_, 'a>> {
+        let aggregators = self.aggregator.parts_mut().iter_mut();
+        let logs = self.traffic.iter_mut().zip(&mut self.flows);
+        let part = |(aggregator, (traffic, flows))| Part {
+            aggregator,
+            traffic,
+            flows,
+        };
+        aggregators.zip(logs).map(part).collect()
+    }
+}
+
+impl Part<'_, '_> {
+    fn add(&mut self, flows: &[Flow]) {
+        self.aggregator.add(flows);
+        self.traffic.add(flows);
+        if let Some(log) = self.flows {
+            log.add(flows);
+        }
+    }
 }
 
 impl Session<'_> {
-    /// Adds flows.
+    /// Adds flows, on the threads of the current rayon pool; tens of thousands at a time keep all
+    /// of them busy.
     pub fn add(&mut self, flows: &[Flow]) {
-        add(
-            &mut self.aggregator,
-            &mut self.traffic,
-            &mut self.log,
-            flows,
-        );
+        spread(flows, &mut self.logs.parts(), Part::add);
     }
 
     /// Adds the flows of a file of any known format.
@@ -251,14 +289,8 @@ impl Session<'_> {
     ///
     /// If the file cannot be opened or its format is not known.
     pub fn add_file(&mut self, path: impl AsRef<Path>) -> Result<&SourceReport, InputError> {
-        let Self {
-            files,
-            aggregator,
-            traffic,
-            log,
-            ..
-        } = self;
-        files.read(path, |flows| add(aggregator, traffic, log, flows))
+        self.files
+            .read_shared(path, &mut self.logs.parts(), Part::add)
     }
 
     /// Makes samples, clusters them, correlates what is interesting, and goes back to the flows for
@@ -271,12 +303,23 @@ impl Session<'_> {
         let Self {
             pipeline,
             files,
-            mut aggregator,
-            mut traffic,
-            mut log,
+            mut logs,
         } = self;
-        let report: InputReport =
-            files.finish(|flows| add(&mut aggregator, &mut traffic, &mut log, flows));
+        let report = files.finish(|flows| spread(flows, &mut logs.parts(), Part::add));
+        let Logs {
+            aggregator,
+            traffic,
+            flows,
+        } = logs;
+        let mut log = None;
+        for more in flows.into_iter().flatten() {
+            match &mut log {
+                None => log = Some(more),
+                Some(log) => log.merge(more),
+            }
+        }
+        let mut whole = TrafficLog::new(&pipeline.aggregation);
+        traffic.into_iter().for_each(|more| whole.merge(more));
         let family = pipeline.aggregation.family();
         let host_slots = aggregator.finish();
         let table = SampleTable::new(&host_slots, family, &pipeline.metrics);
@@ -303,7 +346,7 @@ impl Session<'_> {
                 proposals: propose(&table, &correlation, config),
             },
             overview: Overview {
-                traffic: traffic.finish(),
+                traffic: whole.finish(),
                 percentiles: percentiles(&table),
                 stability,
             },
@@ -311,18 +354,5 @@ impl Session<'_> {
             findings,
             table,
         })
-    }
-}
-
-fn add(
-    aggregator: &mut ParallelAggregator<'_>,
-    traffic: &mut TrafficLog<'_>,
-    log: &mut Option<FlowLog<'_>>,
-    flows: &[Flow],
-) {
-    aggregator.add(flows);
-    traffic.add(flows);
-    if let Some(log) = log {
-        log.add(flows);
     }
 }

@@ -2,6 +2,7 @@
 
 mod column;
 mod reader;
+mod shared;
 mod writer;
 
 pub use reader::{ParquetFile, ParquetReader};

@@ -92,6 +92,22 @@ impl ReadReport {
         self.last = Some(self.last.map_or(end, |last| last.max(end)));
     }
 
+    /// Adds the account of a later part of the same source.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn append(&mut self, later: Self) {
+        self.records += later.records;
+        self.flows += later.flows;
+        for (kind, count) in later.skipped {
+            *self.skipped.entry(kind).or_default() += count;
+        }
+        let room = Self::ERRORS_KEPT - self.first_errors.len();
+        self.first_errors
+            .extend(later.first_errors.into_iter().take(room));
+        self.ended_by = self.ended_by.take().or(later.ended_by);
+        self.first = self.first.into_iter().chain(later.first).min();
+        self.last = self.last.into_iter().chain(later.last).max();
+    }
+
     /// Counts an error of a record, and one that ends the source.
     pub(crate) fn count_error(&mut self, error: &ReadError, ends: bool) {
         if !error.is_fatal() {

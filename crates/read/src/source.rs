@@ -17,6 +17,8 @@ use crate::{
 
 /// How much of the content is looked at to recognise it.
 const HEAD: usize = 64 * 1024;
+/// Flows handed on at a time.
+const FLOWS: usize = 1 << 16;
 
 /// An opened source whose compression and format are known.
 ///
@@ -181,6 +183,54 @@ impl Source {
             is_file: self.path.is_some(),
             ended: false,
         })
+    }
+
+    /// Whether [`share_out`](Self::share_out) reads this source on several threads.
+    pub fn is_shared_out(&self) -> bool {
+        cfg!(feature = "parquet")
+            && self.format == Format::Parquet
+            && self.compression == Compression::None
+            && self.path.is_some()
+            && self.options.policy() == Policy::Skip
+    }
+
+    /// Hands all flows to the sinks in batches.
+    ///
+    /// A plain Parquet file is read on the threads of the current rayon pool, see
+    /// [`ParquetFile::share_out`](crate::ParquetFile::share_out), unless the policy is to stop at
+    /// the first bad record. All flows of any other source go to the first sink, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`into_flows`](Self::into_flows). An error inside the source stands in the report.
+    ///
+    /// # Panics
+    ///
+    /// If there is no sink.
+    pub fn share_out<S: Send>(
+        self,
+        sinks: &mut [S],
+        add: impl Fn(&mut S, &[Flow]) + Sync,
+    ) -> Result<ReadReport, ReadError> {
+        #[cfg(feature = "parquet")]
+        if let (true, Some(path)) = (self.is_shared_out(), &self.path) {
+            let file = crate::ParquetFile::open(path)?;
+            let (mut report, digest) =
+                rayon::join(|| file.share_out(sinks, &add), || self.digest.finish());
+            (report.size, report.digest) = (self.size, digest);
+            return Ok(report);
+        }
+        let mut flows = self.into_flows()?;
+        let mut batch = Vec::with_capacity(FLOWS);
+        loop {
+            // An error that ends the source stands in its report.
+            batch.extend(flows.by_ref().flatten().take(FLOWS));
+            if batch.is_empty() {
+                return Ok(flows.into_report());
+            }
+            add(&mut sinks[0], &batch);
+            batch.clear();
+        }
     }
 
     fn refused(&self, fault: Fault) -> ReadError {

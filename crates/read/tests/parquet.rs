@@ -13,8 +13,8 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch};
 use peerscope_flow::Flow;
 use peerscope_read::{
-    CsvReader, Fault, HEADER, ParquetFile, ParquetOptions, ParquetWriter, Policy, ReadError,
-    ReadOptions, Source,
+    CsvReader, Digest, Fault, HEADER, ParquetFile, ParquetOptions, ParquetWriter, Policy,
+    ReadError, ReadOptions, ReadReport, Source,
 };
 use proptest::prelude::*;
 use tempfile::NamedTempFile;
@@ -31,6 +31,21 @@ fn write(flows: &[Flow], options: &ParquetOptions) -> NamedTempFile {
 
 fn read(file: &NamedTempFile) -> Result<Vec<Flow>, ReadError> {
     ParquetFile::open(file.path())?.flows()?.collect()
+}
+
+/// Everything a file has to give, by start time, through so many sinks; and the account.
+fn shared_out(file: &NamedTempFile, sinks: usize) -> Result<(Vec<Flow>, ReadReport), ReadError> {
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let mut parts = vec![Vec::new(); sinks];
+    let report = Source::open(file.path(), &options)?.share_out(
+        &mut parts,
+        |part: &mut Vec<Flow>, flows| {
+            part.extend_from_slice(flows);
+        },
+    )?;
+    let mut flows = parts.concat();
+    flows.sort_by_key(|flow| flow.span.start());
+    Ok((flows, report))
 }
 
 /// A file with the given columns, made by the Parquet library alone.
@@ -187,6 +202,7 @@ fn bad_rows_are_named_and_passed() {
         let message = &report.first_errors[0];
         assert!(message.contains(expected), "{message}");
         assert_eq!((report.records, report.skipped_records()), (2, 1));
+        assert_eq!(shared_out(&file, 2).unwrap().1, report);
     }
 }
 
@@ -235,6 +251,13 @@ fn row_groups_are_read_apart() {
         .collect();
     assert_eq!(parts, flows);
     assert_eq!(read(&file).unwrap(), flows);
+    for sinks in [1, 3, 9] {
+        let (shared, report) = shared_out(&file, sinks).unwrap();
+        assert!(shared == flows, "{sinks} sinks");
+        assert_eq!((report.flows, report.records), (10_000, 10_000));
+        assert_eq!(report.last.map(|last| last.as_micros()), Some(9_999));
+        assert_eq!(report.digest, Some(Digest::of_file(file.path()).unwrap()));
+    }
 }
 
 #[test]
@@ -278,5 +301,11 @@ proptest! {
         let mut damaged = NamedTempFile::new().unwrap();
         damaged.write_all(&bytes).unwrap();
         let _ = read(&damaged);
+        if let Ok((flows, report)) = shared_out(&damaged, 1) {
+            prop_assert_eq!(flows.len() as u64, report.flows);
+            let (again, same) = shared_out(&damaged, 3).unwrap();
+            prop_assert_eq!(report, same);
+            prop_assert_eq!(flows.len(), again.len());
+        }
     }
 }

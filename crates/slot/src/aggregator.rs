@@ -103,6 +103,11 @@ impl<'a> ParallelAggregator<'a> {
             .for_each(|(part, chunk)| part.add(chunk));
     }
 
+    /// The aggregator of each thread, for callers that share out flows themselves.
+    pub fn parts_mut(&mut self) -> &mut [Aggregator<'a>] {
+        &mut self.parts
+    }
+
     /// Closes every slot, on the threads of the current rayon pool.
     pub fn finish(self) -> HostSlots {
         finish_all(self.config, self.parts)

@@ -20,7 +20,10 @@ pub(super) struct Numbers {
     /// As unsigned bits: a negative number is a very large one.
     values: Vec<u64>,
     signed: bool,
-    batch: Option<ArrayRef>,
+    /// Whether a row holds no number; empty if all do.
+    nulls: Vec<bool>,
+    /// Every number lies between 0 and 2^53: the rule, checked once a batch.
+    in_range: bool,
 }
 
 impl Numbers {
@@ -29,13 +32,17 @@ impl Numbers {
             column,
             values: Vec::new(),
             signed: true,
-            batch: None,
+            nulls: Vec::new(),
+            in_range: false,
         }
     }
 
     pub(super) fn load(&mut self, batch: &ArrayRef) -> Result<(), Fault> {
         self.values.clear();
-        self.batch = (batch.null_count() > 0).then(|| ArrayRef::clone(batch));
+        self.nulls.clear();
+        if let Some(nulls) = batch.logical_nulls() {
+            self.nulls.extend(nulls.iter().map(|valid| !valid));
+        }
         let values = &mut self.values;
         macro_rules! signed {
             ($type:ty) => {{
@@ -64,22 +71,31 @@ impl Numbers {
             DataType::Null => values.resize(batch.len(), 0),
             other => return Err(column_type(self.column, other)),
         }
+        // All bits of all numbers: 2^53 itself takes the slow way.
+        let bits = values.iter().fold(0, |bits, value| bits | value);
+        self.in_range = bits < LARGEST;
         Ok(())
     }
 
     /// The number in a row, from 0 to 2^53.
+    #[inline]
     pub(super) fn needed(&self, row: usize) -> Result<u64, Fault> {
         self.get(row)?.ok_or_else(|| Fault::Unset(self.column))
     }
 
+    #[inline]
     pub(super) fn get(&self, row: usize) -> Result<Option<u64>, Fault> {
-        if self
-            .batch
-            .as_ref()
-            .is_some_and(|batch| batch.is_null(row) || batch.data_type() == &DataType::Null)
-        {
+        if self.nulls.get(row) == Some(&true) {
             return Ok(None);
         }
+        if self.in_range {
+            return Ok(Some(self.values[row]));
+        }
+        self.checked(row)
+    }
+
+    #[cold]
+    fn checked(&self, row: usize) -> Result<Option<u64>, Fault> {
         let value = self.values[row];
         if value <= LARGEST {
             return Ok(Some(value));
@@ -96,6 +112,7 @@ impl Numbers {
         })
     }
 
+    #[inline]
     pub(super) fn port(&self, row: usize) -> Result<u16, Fault> {
         let value = self.needed(row)?;
         u16::try_from(value)
@@ -182,6 +199,7 @@ impl<T> Lookup<T> {
     }
 
     /// The value in a row.
+    #[inline]
     pub(super) fn get(&self, row: usize) -> Result<Option<&T>, Fault> {
         let key = self.keys[row];
         if key == NULL {
@@ -194,6 +212,7 @@ impl<T> Lookup<T> {
         }
     }
 
+    #[inline]
     pub(super) fn needed(&self, row: usize) -> Result<&T, Fault> {
         self.get(row)?.ok_or_else(|| Fault::Unset(self.column))
     }

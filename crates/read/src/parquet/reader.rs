@@ -24,7 +24,7 @@ use crate::csv::{self, COLUMNS};
 use crate::{Fault, Position, ReadError};
 
 /// Rows decoded at a time: small enough to stay in the cache.
-const BATCH: usize = 2048;
+pub(super) const BATCH: usize = 2048;
 
 /// A canonical Parquet file whose footer has been read.
 ///
@@ -83,6 +83,11 @@ impl ParquetFile {
         let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)?;
         Ok((metadata, roots))
+    }
+
+    /// The name in errors: the path.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The number of row groups.
@@ -237,6 +242,7 @@ impl Columns {
         })
     }
 
+    #[inline]
     fn flow(&self, row: usize) -> Result<Flow, Fault> {
         let transport = *self.transport.needed(row)?;
         let handshake = self.handshake.get(row)?.copied().flatten();
@@ -251,8 +257,14 @@ impl Columns {
                 Fault::value(COLUMNS[11], text.as_bytes(), problem)
             })?,
             initiator: InitiatorEvidence::Exporter,
-            src: Endpoint::new(*self.src_ip.needed(row)?, self.src_port.port(row)?),
-            dst: Endpoint::new(*self.dst_ip.needed(row)?, self.dst_port.port(row)?),
+            src: Endpoint {
+                ip: *self.src_ip.needed(row)?,
+                port: self.src_port.port(row)?,
+            },
+            dst: Endpoint {
+                ip: *self.dst_ip.needed(row)?,
+                port: self.dst_port.port(row)?,
+            },
             span: Span::new(time(&self.start)?, time(&self.end)?)?,
             fwd: Volume::new(self.fwd_packets.needed(row)?, self.fwd_bytes.needed(row)?),
             rev: Volume::new(self.rev_packets.needed(row)?, self.rev_bytes.needed(row)?),
@@ -290,6 +302,55 @@ fn guarded<T>(code: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     })
 }
 
+impl ParquetReader {
+    /// Appends the flows of the next batch and hands on the errors; whether more may come.
+    pub(super) fn next_batch(
+        &mut self,
+        flows: &mut Vec<Flow>,
+        mut fail: impl FnMut(ReadError),
+    ) -> bool {
+        if self.row == self.rows {
+            match self.advance_or_end() {
+                Some(error) => fail(error),
+                None if self.finished => return false,
+                None => {}
+            }
+        }
+        while self.row < self.rows {
+            match self.next_row() {
+                Ok(flow) => flows.push(flow),
+                Err(error) => fail(error),
+            }
+        }
+        !self.finished
+    }
+
+    /// Loads the next batch; the error is the last thing that comes.
+    fn advance_or_end(&mut self) -> Option<ReadError> {
+        match self.advance() {
+            Ok(more) => {
+                self.finished = !more;
+                None
+            }
+            Err(fault) => {
+                self.finished = true;
+                let at = Position::Record(self.before + 1);
+                Some(ReadError::new(Arc::clone(&self.name), at, fault))
+            }
+        }
+    }
+
+    #[inline]
+    fn next_row(&mut self) -> Result<Flow, ReadError> {
+        let row = self.row;
+        self.row += 1;
+        self.columns.flow(row).map_err(|fault| {
+            let at = Position::Record(self.before + self.row as u64);
+            ReadError::new(Arc::clone(&self.name), at, fault)
+        })
+    }
+}
+
 impl Iterator for ParquetReader {
     type Item = Result<Flow, ReadError>;
 
@@ -298,20 +359,10 @@ impl Iterator for ParquetReader {
             if self.finished {
                 return None;
             }
-            match self.advance() {
-                Ok(more) => self.finished = !more,
-                Err(fault) => {
-                    self.finished = true;
-                    let at = Position::Record(self.before + 1);
-                    return Some(Err(ReadError::new(Arc::clone(&self.name), at, fault)));
-                }
+            if let Some(error) = self.advance_or_end() {
+                return Some(Err(error));
             }
         }
-        let row = self.row;
-        self.row += 1;
-        Some(self.columns.flow(row).map_err(|fault| {
-            let at = Position::Record(self.before + self.row as u64);
-            ReadError::new(Arc::clone(&self.name), at, fault)
-        }))
+        Some(self.next_row())
     }
 }
