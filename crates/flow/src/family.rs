@@ -246,6 +246,7 @@ impl Family {
     }
 
     /// Whether a flow is of interest to the family, and what it says about the host's system.
+    #[inline]
     pub fn interest(&self, flow: &Flow) -> Option<Interest> {
         let interesting = match (&self.labels, &flow.app) {
             (None, _) => true,

@@ -222,6 +222,7 @@ impl SlotLength {
     }
 
     /// The slot that holds `time`.
+    #[inline]
     pub const fn slot_of(self, time: Timestamp) -> SlotIndex {
         SlotIndex(time.0.div_euclid(self.micros))
     }

@@ -198,32 +198,29 @@ impl<'a> Aggregator<'a> {
         let (first, last) = self.latest.slots_of(flow.span, config.slot_length);
         self.slots = union(self.slots, Some((first, last)));
         let admitted = config.admit(flow, (first, last))?;
-        let view = |direction: Direction| {
-            let (end, other) = (direction as usize, 1 - direction as usize);
-            View {
+        // Which end it is would be guessed wrongly half of the time: one end is no branch.
+        let ends = match admitted.counts_for {
+            [true, true] => 0..2,
+            [_, responder] => usize::from(responder)..usize::from(responder) + 1,
+        };
+        for end in ends {
+            let view = View {
                 flow,
                 host: admitted.ends[end].masked_v6(config.ipv6_host_mask),
-                peer: admitted.ends[other],
-                peer_in_isp: admitted.inside_isp[other],
-                direction,
+                peer: admitted.ends[1 - end],
+                peer_in_isp: admitted.inside_isp[1 - end],
+                direction: Direction::BOTH[end],
                 control: admitted.control,
                 first,
                 number: 0,
                 place: 0,
                 row: 0,
-            }
-        };
-        let mut push = |direction| {
+            };
             if first == last {
-                views.push(view(direction));
+                views.push(view);
             } else {
-                spanning.push((view(direction), last));
+                spanning.push((view, last));
             }
-        };
-        // Which end it is would be guessed wrongly half of the time: one end is no branch.
-        match admitted.counts_for {
-            [true, true] => Direction::BOTH.into_iter().for_each(push),
-            [_, responder] => push(Direction::BOTH[usize::from(responder)]),
         }
         Ok(())
     }
