@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Range;
 
 use peerscope_flow::{
     Application, Endpoint, Family, Flow, Handshake, SlotLength, Span, Timestamp, Topology,
@@ -340,26 +341,26 @@ fn flow(slot: i64) -> impl Strategy<Value = Flow> {
     )
 }
 
-fn trace() -> impl Strategy<Value = (SlotLength, Vec<Flow>)> {
-    prop::sample::select(vec![1.0, 7.0, 300.0, 86_400.0]).prop_flat_map(|secs| {
+fn trace(size: Range<usize>) -> impl Strategy<Value = (SlotLength, Vec<Flow>)> {
+    prop::sample::select(vec![1.0, 7.0, 300.0, 86_400.0]).prop_flat_map(move |secs| {
         let length = SlotLength::from_secs(secs).unwrap();
         (
             Just(length),
-            prop::collection::vec(flow(length.as_micros()), 0..40),
+            prop::collection::vec(flow(length.as_micros()), size.clone()),
         )
     })
 }
 
 proptest! {
     #[test]
-    fn the_real_one_equals_the_naive_one((slot_length, flows) in trace(), any in any::<bool>()) {
+    fn the_real_one_equals_the_naive_one((slot_length, flows) in trace(0..40), any in any::<bool>()) {
         let family = if any { Family::any() } else { Family::emule() };
         assert_equal(&real(&flows, &family, slot_length), &naive(&flows, &family, slot_length));
     }
 
     #[test]
     fn parts_in_any_order_merge_to_the_whole_bit_for_bit(
-        (slot_length, flows) in trace(),
+        (slot_length, flows) in trace(0..40),
         cut in 0.0..1.0,
         shuffled in any::<prop::sample::Index>(),
     ) {
@@ -381,7 +382,36 @@ proptest! {
     }
 
     #[test]
-    fn threads_do_not_change_a_bit((slot_length, flows) in trace()) {
+    fn order_does_not_change_a_bit(
+        (slot_length, mut flows) in trace(0..700),
+        swaps in prop::collection::vec(any::<[prop::sample::Index; 2]>(), 0..3),
+        keep_order in any::<bool>(),
+        twice in any::<bool>(),
+    ) {
+        let config = Aggregation::new(Family::any(), topology()).with_slot_length(slot_length);
+        // In order of time, what is distinct is counted early. Two traces of the same time one
+        // after the other break the order between parts, a few swaps break it late.
+        flows.sort_by_key(|flow| flow.span.start());
+        if twice {
+            flows.extend_from_within(..);
+        }
+        let mut part = Aggregator::new(&config);
+        part.add(&flows);
+        let expected = part.finish();
+        for [a, b] in swaps {
+            if !keep_order && !flows.is_empty() {
+                let places = (a.index(flows.len()), b.index(flows.len()));
+                flows.swap(places.0, places.1);
+            }
+        }
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            prop_assert_eq!(&pool.install(|| aggregate(&flows, &config)), &expected);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit((slot_length, flows) in trace(0..40)) {
         let config = Aggregation::new(Family::any(), topology()).with_slot_length(slot_length);
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -60,6 +60,10 @@ impl Window {
     }
 }
 
+/// A flow that starts in a slot before those of flows that came earlier.
+#[derive(Clone, Copy, Debug)]
+struct OutOfOrder;
+
 /// Two partial aggregates that were made under different settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("partial aggregates with different settings cannot be merged")]
@@ -71,10 +75,14 @@ pub struct MergeError;
 /// # Complexity
 ///
 /// O(flows + active slots of all flows) expected time, plus sorting the samples; memory as for
-/// [`Aggregator`].
+/// [`Aggregator`], and less where the flows are in order of time: what is distinct in a slot is then
+/// counted as soon as a flow starts in a later one.
 pub fn aggregate(flows: &[Flow], config: &Aggregation) -> HostSlots {
     let mut aggregator = ParallelAggregator::new(config);
-    aggregator.add(flows);
+    if aggregator.add_in_order(flows).is_err() {
+        aggregator = ParallelAggregator::new(config);
+        aggregator.add(flows);
+    }
     aggregator.finish()
 }
 
@@ -103,6 +111,20 @@ impl<'a> ParallelAggregator<'a> {
             .for_each(|(part, chunk)| part.add(chunk));
     }
 
+    /// Adds all flows there are if their starts are in order, up to the order within a slot. What
+    /// was added is worth nothing after an error.
+    fn add_in_order(&mut self, flows: &[Flow]) -> Result<(), OutOfOrder> {
+        let share = flows.len().div_ceil(self.parts.len()).max(1);
+        let ranges: Vec<(SlotIndex, SlotIndex)> = self
+            .parts
+            .par_iter_mut()
+            .zip(flows.par_chunks(share))
+            .map(|(part, chunk)| part.add_in_order(chunk))
+            .collect::<Result<_, _>>()?;
+        let in_order = ranges.is_sorted_by(|(_, end), (start, _)| end <= start);
+        in_order.then_some(()).ok_or(OutOfOrder)
+    }
+
     /// The aggregator of each thread, for callers that share out flows themselves.
     pub fn parts_mut(&mut self) -> &mut [Aggregator<'a>] {
         &mut self.parts
@@ -129,31 +151,60 @@ impl<'a> Aggregator<'a> {
     }
 
     /// Adds a batch of flows.
-    ///
-    /// Works in blocks, step by step: a step's loads from memory do not wait for each other, and a
-    /// wrongly guessed branch of the first step throws away no work of the others.
     pub fn add(&mut self, flows: &[Flow]) {
-        let mut views = Vec::with_capacity(2 * BLOCK);
-        let mut spanning = Vec::new();
+        let mut views = Views::default();
         for block in flows.chunks(BLOCK) {
-            for flow in block {
-                if let Err(reason) = self.admit(flow, &mut views, &mut spanning) {
-                    self.skipped.count(reason);
-                }
+            self.add_block(block, &mut views);
+        }
+    }
+
+    /// Adds flows in order of their starts and counts what is distinct in every slot but the first
+    /// and the last, in which flows of other parts may start; returns these two.
+    fn add_in_order(&mut self, flows: &[Flow]) -> Result<(SlotIndex, SlotIndex), OutOfOrder> {
+        let slot_of = |flow: &Flow| self.config.slot_length.slot_of(flow.span.start());
+        let first = flows.first().map_or(SlotIndex(0), slot_of);
+        let mut current = first;
+        let mut views = Views::default();
+        let mut counter = DistinctCounter::default();
+        for block in flows.chunks(BLOCK) {
+            let starts = || block.iter().map(|flow| flow.span.start());
+            if starts().any(|start| start < self.config.slot_length.start_of(current)) {
+                return Err(OutOfOrder);
             }
-            for view in &mut views {
-                view.number = self.hosts.number(view.host);
-                view.place = self.open.place(view.first);
-                view.row = self.open.at(view.place).row(view.number);
-            }
-            for view in views.drain(..) {
-                self.open.at(view.place).add_whole(&view);
-            }
-            for (view, last) in spanning.drain(..) {
-                self.add_spanning(view, last);
+            self.add_block(block, &mut views);
+            let latest = starts()
+                .max()
+                .map(|start| self.config.slot_length.slot_of(start));
+            if let Some(latest) = latest.filter(|&latest| current < latest) {
+                let done = current.max(SlotIndex(first.0.saturating_add(1)));
+                self.open.count(done, latest, &mut counter);
+                current = latest;
             }
         }
-        self.flows += flows.len() as u64;
+        Ok((first, current))
+    }
+
+    /// Works step by step: a step's loads from memory do not wait for each other, and a wrongly
+    /// guessed branch of the first step throws away no work of the others.
+    fn add_block<'f>(&mut self, block: &'f [Flow], views: &mut Views<'f>) {
+        let Views { whole, spanning } = views;
+        for flow in block {
+            if let Err(reason) = self.admit(flow, whole, spanning) {
+                self.skipped.count(reason);
+            }
+        }
+        for view in whole.iter_mut() {
+            view.number = self.hosts.number(view.host);
+            view.place = self.open.place(view.first);
+            view.row = self.open.at(view.place).row(view.number);
+        }
+        for view in whole.drain(..) {
+            self.open.at(view.place).add_whole(&view);
+        }
+        for (view, last) in spanning.drain(..) {
+            self.add_spanning(view, last);
+        }
+        self.flows += block.len() as u64;
     }
 
     /// Adds the partial aggregates of another part of the trace.
@@ -182,13 +233,12 @@ impl<'a> Aggregator<'a> {
         finish_all(self.config, vec![self])
     }
 
-    /// Appends what the monitored ends see of a flow: to `views` if it lies in one slot, else to
-    /// `spanning`, with its last slot.
+    /// Appends what the monitored ends see of a flow.
     #[inline]
     fn admit<'f>(
         &mut self,
         flow: &'f Flow,
-        views: &mut Vec<View<'f>>,
+        whole: &mut Vec<View<'f>>,
         spanning: &mut Vec<(View<'f>, SlotIndex)>,
     ) -> Result<(), Skip> {
         let config = self.config;
@@ -217,7 +267,7 @@ impl<'a> Aggregator<'a> {
                 row: 0,
             };
             if first == last {
-                views.push(view);
+                whole.push(view);
             } else {
                 spanning.push((view, last));
             }
@@ -235,6 +285,15 @@ impl<'a> Aggregator<'a> {
             open.add_portion(&view, &portion, slot == view.first);
         }
     }
+}
+
+/// What the monitored ends see of a block's flows.
+#[derive(Debug, Default)]
+struct Views<'f> {
+    /// Flows that lie in one slot.
+    whole: Vec<View<'f>>,
+    /// Flows that do not, with their last slot.
+    spanning: Vec<(View<'f>, SlotIndex)>,
 }
 
 /// Flows of a block: what is kept of them between the steps stays in the first cache.

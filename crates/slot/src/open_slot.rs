@@ -38,6 +38,18 @@ impl OpenSlots {
         &mut self.slots[place].1
     }
 
+    /// Counts what is distinct in the slots from `first` to before `end`, see [`OpenSlot::count`].
+    pub(crate) fn count(
+        &mut self,
+        first: SlotIndex,
+        end: SlotIndex,
+        counter: &mut DistinctCounter,
+    ) {
+        let within = |slot: SlotIndex| first <= slot && slot < end;
+        let slots = self.slots.iter_mut().filter(|(slot, _)| within(*slot));
+        slots.for_each(|(_, open)| open.count(counter));
+    }
+
     pub(crate) fn into_slots(self) -> Vec<(SlotIndex, OpenSlot)> {
         self.slots
     }
@@ -65,6 +77,8 @@ pub(crate) struct OpenSlot {
     /// TCP, UDP.
     fractions: [Vec<Fractions>; 2],
     starts: Starts,
+    /// What was counted of starts that are no longer kept, by group; empty if nothing was.
+    distinct: Vec<Distinct>,
     v6_peers: Vec<AddressBits>,
     v6_numbers: HashMap<AddressBits, u32, RandomState>,
 }
@@ -155,6 +169,14 @@ impl OpenSlot {
                 );
             }
         }
+        if !other.distinct.is_empty() {
+            let groups = self.hosts.len() * GROUPS_PER_ROW as usize;
+            self.distinct.resize(groups, Distinct::default());
+            let of_row = |row: u32| (row * GROUPS_PER_ROW) as usize..;
+            for (counts, &row) in other.distinct.chunks(GROUPS_PER_ROW as usize).zip(&rows) {
+                self.distinct[of_row(row)][..counts.len()].copy_from_slice(counts);
+            }
+        }
         let numbers = other.v6_peers.iter().map(|&ip| self.v6_number(ip));
         let v6_numbers: Vec<u32> = numbers.collect();
         for start in other.starts.iter() {
@@ -171,20 +193,29 @@ impl OpenSlot {
         }
     }
 
-    /// Counts what is distinct; the slot takes no more flows.
-    pub(crate) fn close(self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
+    /// Counts what is distinct among the flows started, which are forgotten: no more may come, here
+    /// or in any part that is to be merged. Flows that go on in the slot may.
+    pub(crate) fn count(&mut self, counter: &mut DistinctCounter) {
         let groups = self.hosts.len() * GROUPS_PER_ROW as usize;
-        let mut distinct = vec![Distinct::default(); groups];
-        counter.count(&self.starts, groups, |group, counts| {
+        let starts = std::mem::take(&mut self.starts);
+        let distinct = &mut self.distinct;
+        distinct.resize(groups, Distinct::default());
+        counter.count(&starts, groups, |group, counts| {
             distinct[group as usize] = counts;
         });
+        (self.v6_peers, self.v6_numbers) = Default::default();
+    }
+
+    /// Counts what is distinct; the slot takes no more flows.
+    pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
+        self.count(counter);
         ClosedSlot {
             slot,
             hosts: self.hosts,
             sums: self.sums,
             handshakes: self.handshakes,
             fractions: self.fractions,
-            distinct,
+            distinct: self.distinct,
         }
     }
 
