@@ -9,7 +9,7 @@ use clap::Parser;
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::{Policy, ReadOptions, Source};
-use peerscope_slot::{Aggregation, ParallelAggregator, aggregate};
+use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator, aggregate};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -103,7 +103,7 @@ fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable,
     let mut aggregator = ParallelAggregator::new(config);
     let options = ReadOptions::new().with_policy(Policy::Skip);
     let source = Source::open(&arguments.input, &options)?;
-    let report = source.share_out(aggregator.parts_mut(), |part, flows| part.add(flows))?;
+    let report = source.share_out(aggregator.parts_mut(), Aggregator::add)?;
     if report.flows != report.records || report.ended_by.is_some() {
         return Err(format!("not all could be read: {report:?}").into());
     }

@@ -220,7 +220,7 @@ impl<'a> Aggregator<'a> {
         let numbers: Vec<u32> = numbers.map(|&host| self.hosts.number(host)).collect();
         for (slot, part) in other.open.into_slots() {
             let place = self.open.place(slot);
-            self.open.at(place).merge(part, &numbers);
+            self.open.at(place).merge(&part, &numbers);
         }
         self.flows += other.flows;
         self.skipped.merge(&other.skipped);
@@ -326,7 +326,7 @@ fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
             whole = first.renumbered(&numbers[part]);
         }
         for (part, open) in parts {
-            whole.merge(open, &numbers[part]);
+            whole.merge(&open, &numbers[part]);
         }
         whole.close(slot, counter)
     };

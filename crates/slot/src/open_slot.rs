@@ -155,7 +155,7 @@ impl OpenSlot {
 
     /// Adds everything another part of the trace brought into the same slot; `numbers` are the own
     /// numbers of the other part's hosts.
-    pub(crate) fn merge(&mut self, other: Self, numbers: &[u32]) {
+    pub(crate) fn merge(&mut self, other: &Self, numbers: &[u32]) {
         let own_row = |&host: &u32| self.row(numbers[host as usize]);
         let rows: Vec<u32> = other.hosts.iter().map(own_row).collect();
         for (theirs, &row) in rows.iter().enumerate() {

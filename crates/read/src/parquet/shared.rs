@@ -67,7 +67,9 @@ impl ParquetFile {
         while more {
             flows.clear();
             more = reader.next_batch(flows, |error| report.count_error(&error, error.is_fatal()));
-            flows.iter().for_each(|flow| report.count_flow(flow));
+            for flow in &*flows {
+                report.count_flow(flow);
+            }
             add(flows);
         }
         report
