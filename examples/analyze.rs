@@ -61,7 +61,10 @@ struct Arguments {
     /// Thresholds of findings and what is known to be harmless (TOML).
     #[arg(long)]
     findings: Option<PathBuf>,
-    /// Directory for samples.csv, analysis.json and findings.json.
+    /// Also writes report.html, a page to read and to send, and the folder report-data beside it.
+    #[arg(long)]
+    report: bool,
+    /// Directory for samples.csv, analysis.json, findings.json and evidence.json.
     #[arg(long)]
     out: PathBuf,
 }
@@ -106,10 +109,22 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     let found = arguments.out.join("findings.json");
     serde_json::to_writer_pretty(create(&found)?, &analysis.findings.active)
         .map_err(|error| about(&found, error))?;
+    let evidence = arguments.out.join("evidence.json");
+    serde_json::to_writer(create(&evidence)?, &analysis.findings.evidence)
+        .map_err(|error| about(&evidence, error))?;
+    let page = arguments.out.join("report.html");
+    if arguments.report {
+        analysis.report()?.page().write(&page)?;
+    }
 
     say(&tables::all(&analysis));
-    let [samples, json, found] = [samples.display(), json.display(), found.display()];
-    say(&format!("\nWritten: {samples}, {json}, {found}\n"));
+    let mut written = vec![samples, json, found, evidence];
+    written.extend(arguments.report.then_some(page));
+    let written: Vec<String> = written
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    say(&format!("\nWritten: {}\n", written.join(", ")));
     Ok(faults(&analysis))
 }
 

@@ -10,7 +10,7 @@ use peerscope_metric::SampleTable;
 use peerscope_slot::Aggregation;
 use rayon::prelude::*;
 
-use crate::{Benign, Finding, FindingsConfig, FlowLog, Muted, Scene, UnansweredShares};
+use crate::{Benign, Evidence, Finding, FindingsConfig, FlowLog, Muted, Scene, UnansweredShares};
 
 /// What was found in a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +23,9 @@ pub struct Findings {
     pub muted: Vec<Muted>,
     /// Why flows to monitored hosts stayed unanswered, by system.
     pub unanswered: Vec<UnansweredShares>,
+    /// What stands behind the active ones. Not serialised with them: it is much larger.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub evidence: Evidence,
 }
 
 /// A function from a scene to findings.
@@ -151,6 +154,7 @@ impl Detectors {
             finding,
         });
         Findings {
+            evidence: Evidence::of(scene, &active),
             active,
             muted: muted.collect(),
             unanswered: UnansweredShares::of(scene, &self.config.departure),

@@ -60,6 +60,7 @@
 
 mod benign;
 mod config;
+mod evidence;
 mod find;
 mod finding;
 mod host_flow;
@@ -74,6 +75,7 @@ mod traffic;
 
 pub use benign::{Benign, Muted};
 pub use config::FindingsConfig;
+pub use evidence::{Activity, Contact, Evidence, Exhibit, FlowRow, PartyCount, PortCount};
 pub use find::{Detectors, Findings, find};
 pub use finding::{Finding, SampleRef};
 pub use host_flow::{HostFlow, PeerId};

@@ -103,6 +103,31 @@ pub struct SampleSummary {
     pub by_system: BTreeMap<String, usize>,
 }
 
+#[cfg(feature = "report")]
+impl Analysis {
+    /// The analysis as a report: figures and a page.
+    ///
+    /// ```
+    /// # use peerscope::prelude::*;
+    /// let pipeline = Pipeline::new(Family::emule(), Topology::everything_monitored());
+    /// let analysis = pipeline.session().finish()?;
+    /// let page = analysis.report()?.page();
+    /// assert!(page.html.contains("Nothing was found"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a number of the analysis cannot be written as JSON.
+    pub fn report(&self) -> Result<peerscope_report::Report, peerscope_report::ReportError> {
+        // By way of its JSON, so that a report in memory and one from files cannot differ.
+        let analysis = serde_json::to_vec(self)?;
+        let evidence = serde_json::to_vec(&self.findings.evidence)?;
+        let samples = peerscope_report::Samples::from_table(&self.table);
+        peerscope_report::Report::from_json(analysis.as_slice(), evidence.as_slice(), samples)
+    }
+}
+
 impl InputSummary {
     pub(crate) fn new(host_slots: &HostSlots, report: InputReport) -> Self {
         let skipped = host_slots.skipped().by_reason().into_iter();

@@ -37,7 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Feature `parquet` reads and writes canonical Parquet files.
+//! Feature `parquet` reads and writes canonical Parquet files, `report` draws figures and a page.
 
 pub use peerscope_cluster as cluster;
 pub use peerscope_correlate as correlate;
@@ -46,6 +46,8 @@ pub use peerscope_flow as flow;
 pub use peerscope_meter as meter;
 pub use peerscope_metric as metric;
 pub use peerscope_read as read;
+#[cfg(feature = "report")]
+pub use peerscope_report as report;
 pub use peerscope_rules as rules;
 pub use peerscope_simulate as simulate;
 pub use peerscope_slot as slot;

@@ -1,0 +1,130 @@
+//! Who makes the traffic, over time (Figure 3).
+
+use super::Figure;
+use super::canvas::{INK, SERIES};
+use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend, time_title};
+use super::scale::Kind;
+
+const WIDTH: i32 = 720;
+const HEIGHT: i32 = 290;
+
+/// The traffic of one application, in bins of time.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Band {
+    /// What it is.
+    pub label: String,
+    /// Bytes a bin.
+    pub bytes: Vec<f64>,
+}
+
+/// Shares of the bytes of each bin, one band upon the other in the order given. Bands beyond the
+/// fifth are one, `others`. `None` without traffic.
+pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<Figure> {
+    let bins = bands.iter().map(|band| band.bytes.len()).max()?;
+    let mut shown: Vec<Band> = bands.iter().take(5).cloned().collect();
+    if bands.len() > shown.len() {
+        let rest = &bands[shown.len()..];
+        let sum = |bin| rest.iter().filter_map(|band| band.bytes.get(bin)).sum();
+        shown.push(Band {
+            label: "others".to_owned(),
+            bytes: (0..bins).map(sum).collect(),
+        });
+    }
+    let of = |band: &Band, bin: usize| band.bytes.get(bin).copied().unwrap_or(0.0).max(0.0);
+    let totals: Vec<f64> = (0..bins)
+        .map(|bin| shown.iter().map(|band| of(band, bin)).sum())
+        .collect();
+    if bin_us <= 0 || totals.iter().all(|total| *total <= 0.0) {
+        return None;
+    }
+    let start = start_us as f64;
+    let end = start + bins as f64 * bin_us as f64;
+    let frame = Frame {
+        left: LEFT,
+        top: 44,
+        right: WIDTH - 18,
+        bottom: HEIGHT - BELOW,
+    };
+    let title = format!("Shares of the {what} over time");
+    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+        let when = time_title(start_us);
+        let x = Axis::new(&when, Kind::Time, (start, end));
+        let y = Axis::new("share of bytes [%]", Kind::Linear, (0.0, 100.0));
+        let plot = Plot::new(canvas, frame, &x, &y);
+        let edge = |bin: usize| plot.x.at(start + bin as f64 * bin_us as f64);
+        let mut base = vec![0.0; bins];
+        for (i, band) in shown.iter().enumerate() {
+            let color = SERIES[i % SERIES.len()];
+            let (mut lower, mut upper) = (Vec::new(), Vec::new());
+            for bin in 0..bins {
+                let share = if totals[bin] > 0.0 {
+                    100.0 * of(band, bin) / totals[bin]
+                } else {
+                    0.0
+                };
+                let (low, high) = (plot.y.at(base[bin]), plot.y.at(base[bin] + share));
+                lower.extend([(edge(bin), low), (edge(bin + 1), low)]);
+                upper.extend([(edge(bin), high), (edge(bin + 1), high)]);
+                base[bin] += share;
+            }
+            let outline = upper.clone();
+            lower.reverse();
+            upper.extend(lower);
+            canvas.polygon(upper, color, 0.85);
+            canvas.line(&outline, INK, 1);
+        }
+        let signs: Vec<_> = (0..shown.len())
+            .map(|i| {
+                move |(x, y)| {
+                    canvas.fill(
+                        (x - 6, y - 5),
+                        (x + 6, y + 5),
+                        SERIES[i % SERIES.len()],
+                        0.85,
+                    );
+                    canvas.text_of(
+                        &(i + 1).to_string(),
+                        (x, y),
+                        super::canvas::Anchor::Middle,
+                        9,
+                        INK,
+                    );
+                }
+            })
+            .collect();
+        let labels: Vec<String> = shown
+            .iter()
+            .map(|band| super::cut(&band.label, 16))
+            .collect();
+        let keys: Vec<(&str, &dyn Fn((i32, i32)))> = labels
+            .iter()
+            .zip(&signs)
+            .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))
+            .collect();
+        legend(canvas, (LEFT, 18), &keys);
+        // The same numbers in the bands, where these are widest.
+        base.fill(0.0);
+        let mut best = vec![(0, 0.0, 0.0); shown.len()];
+        for bin in 0..bins {
+            let mut base = 0.0;
+            for (i, band) in shown.iter().enumerate() {
+                let share = if totals[bin] > 0.0 {
+                    100.0 * of(band, bin) / totals[bin]
+                } else {
+                    0.0
+                };
+                if share > best[i].1 {
+                    best[i] = (bin, share, base + share / 2.0);
+                }
+                base += share;
+            }
+        }
+        for (i, (bin, share, middle)) in best.into_iter().enumerate() {
+            if share >= 6.0 {
+                let at = (i32::midpoint(edge(bin), edge(bin + 1)), plot.y.at(middle));
+                canvas.text(&(i + 1).to_string(), at, super::canvas::Anchor::Middle);
+            }
+        }
+    }))
+}

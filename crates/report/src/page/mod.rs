@@ -1,0 +1,112 @@
+//! One self-contained page: summary, findings with their evidence, systems with their metrics.
+
+mod findings;
+mod sheet;
+mod summary;
+mod systems;
+mod table;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::Report;
+use table::shown;
+
+/// A page that needs no network, and the files beside it that hold what is cut in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct Page {
+    /// The page.
+    pub html: String,
+    /// Files in the folder [`Page::FOLDER`] beside it.
+    pub files: Vec<SideFile>,
+}
+
+/// A file beside the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "plain data")]
+pub struct SideFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// What it holds.
+    pub text: String,
+}
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// Nothing is loaded from anywhere.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+impl Page {
+    /// The folder beside the page with the files it links to.
+    pub const FOLDER: &str = "report-data";
+
+    pub(crate) fn new(report: &Report) -> Self {
+        let mut files = sheet::sheets(report);
+        let body = html! {
+            header {
+                h1 { "Traffic report: " (shown(&report.document.family)) }
+                nav aria-label="Sections" {
+                    a href="#summary" { "Summary" }
+                    a href="#findings" { "Findings" }
+                    a href="#systems" { "Systems" }
+                    a href="#data" { "Data" }
+                }
+                button #theme type="button" hidden { "Dark or light" }
+            }
+            main {
+                (summary::section(report))
+                (findings::section(report, &mut files))
+                (systems::section(report))
+                (data(&files))
+            }
+        };
+        Self {
+            html: document(&report.document.family, &body).into_string(),
+            files,
+        }
+    }
+}
+
+fn document(family: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                link rel="icon" href="data:,";
+                title { "Traffic report: " (shown(family)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { (body) script { (PreEscaped(SCRIPT)) } }
+        }
+    }
+}
+
+fn data(files: &[SideFile]) -> Markup {
+    let sheets = files.iter().filter(|file| file.name.ends_with(".csv"));
+    html! {
+        section #data {
+            h2 { "Data" }
+            p { "What tables of this page are cut from, as CSV in the folder beside it:" }
+            ul {
+                @for file in sheets {
+                    li { a href=(format!("{}/{}", Page::FOLDER, file.name)) { (file.name) } }
+                }
+            }
+        }
+    }
+}
+
+/// A figure in the page. SVG escapes its own texts.
+fn picture(figure: &crate::Figure) -> Markup {
+    html! {
+        figure {
+            div.picture tabindex="0" { (PreEscaped(figure.svg())) }
+            figcaption { (shown(figure.title())) }
+        }
+    }
+}

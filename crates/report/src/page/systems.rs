@@ -1,0 +1,173 @@
+//! Each system: its metrics with clusters, their histograms, and how they hang together.
+
+use maud::{Markup, html};
+
+use super::picture;
+use super::table::{Cell, shown, table};
+use crate::Report;
+use crate::model::{Interval, Metric, System};
+use crate::report::file_name;
+use crate::text::{count, number, percent};
+
+/// Bytes that histograms may take.
+const BUDGET: usize = 1_200_000;
+
+pub(super) fn section(report: &Report) -> Markup {
+    let mut left = BUDGET;
+    html! {
+        section #systems {
+            h2 { "Systems" }
+            @if report.document.systems.0.is_empty() { p { "No system has samples that are clustered." } }
+            @for (number, (name, system)) in report.document.systems.iter().enumerate() {
+                (of_system(report, number, name, system, &mut left))
+            }
+        }
+    }
+}
+
+fn of_system(
+    report: &Report,
+    number: usize,
+    name: &str,
+    system: &System,
+    left: &mut usize,
+) -> Markup {
+    let anchor = |metric: &str| format!("metric-{number}-{}", file_name(metric));
+    let mut histograms = Vec::new();
+    let mut without = 0;
+    for (metric, outcome) in system.metrics.iter() {
+        if outcome.status == "too-few-values" {
+            continue;
+        }
+        let Some(named) = report.metric_figure(name, metric) else {
+            continue;
+        };
+        let text = histogram(metric, &anchor(metric), outcome, &named.figure);
+        match left.checked_sub(text.0.len()) {
+            Some(rest) => *left = rest,
+            None => {
+                without += 1;
+                continue;
+            }
+        }
+        histograms.push((metric, text));
+    }
+    let pictured = |metric: &str| histograms.iter().any(|(name, _)| *name == metric);
+    let rows = system.metrics.iter().map(|(metric, outcome)| {
+        let link = pictured(metric).then(|| anchor(metric));
+        metric_row(metric, outcome, link)
+    });
+    let head = [
+        "metric",
+        "values",
+        "clusters",
+        "noise",
+        "interesting",
+        "hosts that make 90 %",
+        "reading",
+    ];
+    html! {
+        h3 { (shown(name)) ": " (count(system.samples)) " samples of " (count(system.hosts)) " hosts" }
+        (table("Metrics", &head, rows.collect(), None))
+        div.pictures { @for named in report.system_figures(name, system) { (picture(&named.figure)) } }
+        (pairs(system))
+        @if without > 0 { p { (without) " histograms are left out to keep the page small." } }
+        div.pictures { @for (_, text) in &histograms { (text) } }
+    }
+}
+
+fn metric_row(name: &str, metric: &Metric, link: Option<String>) -> Vec<Cell> {
+    let share = |part: u64| part as f64 / metric.n.max(1) as f64;
+    let interesting = metric.interesting.as_ref();
+    let reading = match (metric.status.as_str(), interesting) {
+        ("too-few-values", _) => html! { "too few values to cluster" },
+        ("needs-rule", _) => html! { "needs a rule" },
+        (_, Some(found)) if found.count > 0 => html! { (shown(&found.explanation)) },
+        _ => html! {},
+    };
+    vec![
+        match link {
+            Some(anchor) => Cell::markup(html! { a href=(format!("#{anchor}")) { (shown(name)) } }),
+            None => Cell::text(name),
+        },
+        Cell::count(metric.n),
+        Cell::count(metric.clusters.len() as u64),
+        Cell::percent(share(metric.noise.count)),
+        interesting.map_or_else(|| Cell::text(""), |found| Cell::percent(found.fraction)),
+        metric.dominance.map_or_else(
+            || Cell::text(""),
+            |found| {
+                let text = format!("{} ({})", found.hosts, percent(found.host_fraction));
+                Cell::number(found.host_fraction, &text)
+            },
+        ),
+        Cell::markup(reading),
+    ]
+}
+
+fn histogram(name: &str, anchor: &str, metric: &Metric, figure: &crate::Figure) -> Markup {
+    let range =
+        |interval: &Interval| format!("[{} {}]", number(interval.low), number(interval.high));
+    let part = |interval: &Interval| percent(interval.count as f64 / metric.n.max(1) as f64);
+    let clusters: Vec<String> = metric
+        .clusters
+        .iter()
+        .zip(1..)
+        .take(12)
+        .map(|(cluster, i)| format!("C{i} {} {}", range(cluster), part(cluster)))
+        .collect();
+    html! {
+        div.metric id=(anchor) {
+            h4 { (shown(name)) }
+            (picture(figure))
+            p { (clusters.join("; ")) @if metric.clusters.len() > 12 { "; and " (metric.clusters.len() - 12) " more" } }
+        }
+    }
+}
+
+fn pairs(system: &System) -> Markup {
+    let mut joined: Vec<_> = system
+        .pairs
+        .iter()
+        .filter_map(|pair| Some((pair.shift?, pair)))
+        .filter(|(test, pair)| test.adjusted <= 0.05 && pair.lift.is_some_and(|lift| lift > 1.0))
+        .collect();
+    joined.sort_by(|(a, left), (b, right)| {
+        let by_p = a.adjusted.total_cmp(&b.adjusted);
+        by_p.then_with(|| (&left.left, &left.right).cmp(&(&right.left, &right.right)))
+    });
+    let all = joined.len() as u64;
+    let cell = |value: Option<f64>| {
+        value.map_or_else(
+            || Cell::text(""),
+            |value| Cell::number(value, &number(value)),
+        )
+    };
+    let rows: Vec<Vec<Cell>> = joined
+        .into_iter()
+        .take(50)
+        .map(|(test, pair)| {
+            vec![
+                Cell::text(&pair.left),
+                Cell::text(&pair.right),
+                Cell::count(pair.both),
+                cell(pair.overlap),
+                cell(pair.lift),
+                cell(Some(test.adjusted)),
+            ]
+        })
+        .collect();
+    let head = [
+        "metric",
+        "metric",
+        "samples in both",
+        "overlap",
+        "lift",
+        "adjusted p",
+    ];
+    html! {
+        @if !rows.is_empty() {
+            (table("Metrics that are interesting in the same samples", &head, rows, Some((all, "all are in analysis.json"))))
+        }
+    }
+}

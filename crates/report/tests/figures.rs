@@ -1,0 +1,264 @@
+//! Every figure of two analyses: its structure, and that its texts do not collide.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use peerscope_report::figure::{self, Band, Curve, Link};
+use peerscope_report::{NamedFigure, Report};
+
+#[path = "common/hostile.rs"]
+mod hostile;
+
+fn all(report: &Report) -> Vec<NamedFigure> {
+    let mut figures = report.figures();
+    for (system, outcome) in report.document.systems.iter() {
+        let metrics = outcome.metrics.iter();
+        figures.extend(metrics.filter_map(|(metric, _)| report.metric_figure(system, metric)));
+    }
+    for finding in 0..report.document.findings.active.len() {
+        figures.extend(report.evidence_figures(finding));
+    }
+    figures
+}
+
+/// Figures that need what no analysis holds.
+fn others() -> Vec<NamedFigure> {
+    let band = |label: &str, bytes: [f64; 4]| Band {
+        label: label.to_owned(),
+        bytes: bytes.to_vec(),
+    };
+    let bands = [
+        band("emule", [3e6, 2e6, 0.0, 1e6]),
+        band("http", [1e6, 3e6, 0.0, 1e6]),
+        band("dns", [1e3, 2e3, 0.0, 0.0]),
+    ];
+    let curve = |label: &str, found: [f64; 4]| Curve {
+        label: label.to_owned(),
+        points: [1.0, 10.0, 100.0, 1000.0].into_iter().zip(found).collect(),
+    };
+    let curves = [
+        curve("buddy", [0.0, 0.1, 0.9, 1.0]),
+        curve("fake-server", [0.0, 0.6, 1.0, 1.0]),
+    ];
+    let rules = [["a:80 => b:53", "a:443 => b:53", "c => d"]
+        .map(str::to_owned)
+        .to_vec()];
+    let link = |from, to| Link {
+        from,
+        to,
+        strength: 0.5,
+    };
+    let figures = [
+        (
+            "shares",
+            figure::shares(
+                "incoming traffic",
+                1_206_540_000_000_000,
+                300_000_000,
+                &bands,
+            ),
+        ),
+        (
+            "detectability",
+            figure::detectability("connections an hour", &curves),
+        ),
+        (
+            "rule-graph",
+            figure::rule_graph(&rules, &[link(0, 1), link(1, 2)]),
+        ),
+    ];
+    let named = figures.map(|(name, figure)| NamedFigure {
+        name: name.to_owned(),
+        figure: figure.unwrap(),
+    });
+    named.into()
+}
+
+struct Text<'a> {
+    label: &'a str,
+    /// Left, top, right, bottom.
+    place: [f64; 4],
+}
+
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+fn texts(svg: &str) -> Vec<Text<'_>> {
+    let tags = svg.split("<text").skip(1);
+    let text = |rest| {
+        let (tag, rest): (&str, &str) = str::split_once(rest, '>').unwrap();
+        let label = rest.split_once("</text>").unwrap().0.trim();
+        let number = |name| attribute(tag, name).unwrap().parse::<f64>().unwrap();
+        let size: f64 = number("font-size");
+        let width = label.chars().count() as f64 * size * 0.52;
+        let (x, y) = (number("x"), number("y"));
+        let left = match attribute(tag, "text-anchor").unwrap() {
+            "start" => x,
+            "middle" => x - width / 2.0,
+            _ => x - width,
+        };
+        let place = if attribute(tag, "transform").is_some() {
+            [
+                x - size / 2.0,
+                y - width / 2.0,
+                x + size / 2.0,
+                y + width / 2.0,
+            ]
+        } else {
+            [left, y - size * 0.4, left + width, y + size * 0.4]
+        };
+        Text { label, place }
+    };
+    tags.map(text).collect()
+}
+
+/// Numbers of elements and all texts: what a figure says, without where each pixel lies.
+fn structure(figures: &[NamedFigure]) -> String {
+    let mut out = String::new();
+    for named in figures {
+        let svg = named.figure.svg();
+        let mut tags: BTreeMap<&str, usize> = BTreeMap::new();
+        for rest in svg.split('<').skip(1).filter(|rest| !rest.starts_with('/')) {
+            *tags
+                .entry(rest.split([' ', '>', '/']).next().unwrap())
+                .or_default() += 1;
+        }
+        let labels: Vec<&str> = texts(svg).iter().map(|text| text.label).collect();
+        writeln!(
+            out,
+            "{}: {}\n  {tags:?}\n  {}",
+            named.name,
+            named.figure.title(),
+            labels.join(" | ")
+        )
+        .unwrap();
+    }
+    out
+}
+
+#[test]
+fn structure_of_the_laboratory() {
+    insta::assert_snapshot!("lab-a", structure(&all(&hostile::open("lab-a"))));
+}
+
+#[test]
+fn structure_of_the_minipop() {
+    insta::assert_snapshot!(
+        "minipop-2008",
+        structure(&all(&hostile::open("minipop-2008")))
+    );
+}
+
+#[test]
+fn structure_of_the_others() {
+    insta::assert_snapshot!("others", structure(&others()));
+}
+
+#[test]
+fn texts_lie_inside_and_do_not_collide() {
+    let mut figures = others();
+    for name in ["lab-a", "minipop-2008"] {
+        figures.extend(all(&hostile::open(name)));
+    }
+    assert!(figures.len() > 50);
+    for named in &figures {
+        let svg = named.figure.svg();
+        let size =
+            ["width", "height"].map(|side| attribute(svg, side).unwrap().parse::<f64>().unwrap());
+        let texts = texts(svg);
+        for (i, text) in texts.iter().enumerate() {
+            let [left, top, right, bottom] = text.place;
+            let inside =
+                left >= -2.0 && top >= -2.0 && right <= size[0] + 2.0 && bottom <= size[1] + 2.0;
+            assert!(
+                inside,
+                "{}: {:?} at {:?} leaves {size:?}",
+                named.name, text.label, text.place
+            );
+            for other in &texts[..i] {
+                let [l, t, r, b] = other.place;
+                let apart = right <= l || r <= left || bottom <= t || b <= top;
+                assert!(
+                    apart,
+                    "{}: {:?} hits {:?}",
+                    named.name, text.label, other.label
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn figures_say_what_their_axes_measure() {
+    for named in all(&hostile::open("lab-a")) {
+        let labels: Vec<&str> = texts(named.figure.svg())
+            .iter()
+            .map(|text| text.label)
+            .collect();
+        let graph = named.name.ends_with("-graph");
+        assert!(
+            graph
+                || labels
+                    .iter()
+                    .any(|label| label.contains(['[', '(']) || label.contains("flows")),
+            "{}: {labels:?}",
+            named.name
+        );
+    }
+}
+
+#[test]
+fn labels_from_outside_are_text() {
+    for label in hostile::LABELS {
+        let long = format!("{label}{}", "x".repeat(10_000));
+        for label in [label, long.as_str()] {
+            let links = [Link {
+                from: 0,
+                to: 1,
+                strength: f64::NAN,
+            }];
+            let groups = [vec![label.to_owned(), "b".to_owned()]];
+            let curve = Curve {
+                label: label.to_owned(),
+                points: vec![(f64::NAN, 1.0), (1.0, 2.0)],
+            };
+            let band = Band {
+                label: label.to_owned(),
+                bytes: vec![f64::NAN, 1.0],
+            };
+            let report = hostile::open("lab-a");
+            let (_, system) = report.document.systems.iter().next().unwrap();
+            let (_, metric) = system.metrics.iter().next().unwrap();
+            let figures = [
+                figure::metric_graph(label, &groups, &links),
+                figure::rule_graph(&groups, &links),
+                figure::detectability(label, &[curve]),
+                figure::shares(label, i64::MIN, i64::MAX, &[band]),
+                figure::histogram(label, label, label, metric, &[0.0, 1.0, 1e300]),
+            ];
+            for figure in figures {
+                let svg = figure.unwrap().svg().to_owned();
+                assert!(!svg.contains("<script") && !svg.contains("<img") && !svg.contains("<b>"));
+                assert_eq!(svg.matches("<svg").count(), 1);
+                assert!(!svg.contains(['\u{202e}', '\u{1b}', '\0']), "{svg}");
+            }
+        }
+    }
+}
+
+#[cfg(feature = "png")]
+#[test]
+fn pictures_have_their_size() {
+    let figure = &others()[0].figure;
+    let png = figure.png(2.0).unwrap();
+    let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    assert_eq!((&png[1..4], side(16), side(20)), (&b"PNG"[..], 1440, 580));
+    assert_eq!(png, figure.png(2.0).unwrap());
+    for scale in [0.0, -1.0, f32::NAN, 1e9] {
+        assert!(figure.png(scale).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! A page and figures from an analysis on disk.
+//!
+//! `cargo run --release --example report -- out --out report.html --figures figures`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use peerscope::report::{NamedFigure, Report};
+use peerscope_examples::{AnyError, about, run, say};
+
+/// Make a page to read and to send from what `analyze` wrote.
+#[derive(Parser)]
+struct Arguments {
+    /// The directory that `analyze` wrote.
+    analysis: PathBuf,
+    /// The page; the tables in full go to the folder report-data beside it.
+    #[arg(long)]
+    out: PathBuf,
+    /// Also writes every figure as SVG and PNG into this directory.
+    #[arg(long)]
+    figures: Option<PathBuf>,
+    /// How many times the size of the SVG the PNG are.
+    #[arg(long, default_value = "1.5")]
+    scale: f32,
+}
+
+fn main() -> ExitCode {
+    run(|| report(&Arguments::parse()))
+}
+
+fn report(arguments: &Arguments) -> Result<ExitCode, AnyError> {
+    let report = Report::open(&arguments.analysis)?;
+    report.page().write(&arguments.out)?;
+    say(&format!("Written: {}\n", arguments.out.display()));
+    if let Some(folder) = &arguments.figures {
+        let figures = figures(&report);
+        fs::create_dir_all(folder).map_err(|error| about(folder, error))?;
+        for figure in &figures {
+            save(figure, folder, arguments.scale)?;
+        }
+        say(&format!(
+            "Written: {} figures in {}\n",
+            figures.len(),
+            folder.display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn figures(report: &Report) -> Vec<NamedFigure> {
+    let mut figures = report.figures();
+    for (system, outcome) in report.document.systems.iter() {
+        let metrics = outcome.metrics.iter();
+        figures.extend(metrics.filter_map(|(metric, _)| report.metric_figure(system, metric)));
+    }
+    for finding in 0..report.document.findings.active.len() {
+        figures.extend(report.evidence_figures(finding));
+    }
+    figures
+}
+
+fn save(named: &NamedFigure, folder: &Path, scale: f32) -> Result<(), AnyError> {
+    let path = |extension: &str| folder.join(format!("{}.{extension}", named.name));
+    let [svg, png] = [path("svg"), path("png")];
+    fs::write(&svg, named.figure.svg()).map_err(|error| about(&svg, error))?;
+    fs::write(&png, named.figure.png(scale)?).map_err(|error| about(&png, error))
+}
