@@ -13,7 +13,7 @@ const BINS: i128 = 240;
 pub(crate) struct Bands {
     pub(crate) start_us: i64,
     pub(crate) bin_us: i64,
-    pub(crate) bands: Vec<Band>,
+    pub(crate) all: Vec<Band>,
 }
 
 /// One band an application, those with most bytes in both directions first, so that both directions
@@ -61,7 +61,7 @@ pub(crate) fn bands(
     Some(Bands {
         start_us: start,
         bin_us: i64::try_from(bin).unwrap_or(i64::MAX),
-        bands: bands.collect(),
+        all: bands.collect(),
     })
 }
 
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn gaps_are_empty_and_long_traces_coarse() {
         let found = bands(&traffic(&[0, 20]), |period| &period.inbound).unwrap();
-        assert_eq!((found.bin_us, found.bands[0].label.as_str()), (10, "emule"));
-        assert_eq!(found.bands[0].bytes, [5.0, 0.0, 5.0]);
+        assert_eq!((found.bin_us, found.all[0].label.as_str()), (10, "emule"));
+        assert_eq!(found.all[0].bytes, [5.0, 0.0, 5.0]);
         let found = bands(&traffic(&[0, 9990]), |period| &period.inbound).unwrap();
-        assert_eq!((found.bin_us, found.bands[1].bytes.len()), (50, 200));
+        assert_eq!((found.bin_us, found.all[1].bytes.len()), (50, 200));
         let found = bands(&traffic(&[i64::MIN, i64::MAX]), |period| &period.inbound).unwrap();
-        assert!(found.bands[0].bytes.len() <= 241);
+        assert!(found.all[0].bytes.len() <= 241);
         assert!(bands(&traffic(&[]), |period| &period.inbound).is_none());
     }
 }

@@ -96,7 +96,7 @@ impl Report {
         ];
         let named = figures.into_iter().filter_map(|(kind, what, bands)| {
             let bands = bands?;
-            let figure = figure::shares(what, bands.start_us, bands.bin_us, &bands.bands);
+            let figure = figure::shares(what, bands.start_us, bands.bin_us, &bands.all);
             Some(NamedFigure {
                 name: format!("traffic-{kind}"),
                 figure: figure?,

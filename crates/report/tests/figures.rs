@@ -262,3 +262,38 @@ fn pictures_have_their_size() {
         assert!(figure.png(scale).is_err());
     }
 }
+
+/// Pictures of the documentation, by the names of their figures. `PICTURES=write` renews them.
+#[test]
+fn pictures_of_the_documentation_are_these() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pictures");
+    let names = [
+        (
+            "kad-outin-fract-unanswered-UDP",
+            "kad-outin-fract-unanswered-UDP",
+        ),
+        ("kad-sensitivity", "kad-sensitivity"),
+        ("kad-dominance", "kad-dominance"),
+        ("kad-ports-udp", "kad-ports-udp"),
+        ("kad-metric-graph", "kad-metric-graph"),
+        ("finding-4-activity", "departed-activity"),
+        ("finding-2-contacts", "fake-server-contacts"),
+    ];
+    // A package alone has no documentation.
+    if !folder.join("../report.md").exists() {
+        return;
+    }
+    let figures = all(&hostile::open("lab-a"));
+    for (name, picture) in names {
+        let figure = figures.iter().find(|figure| figure.name == name).unwrap();
+        let path = folder.join(format!("{picture}.svg"));
+        if std::env::var("PICTURES").is_ok_and(|value| value == "write") {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, figure.figure.svg()).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).unwrap() == figure.figure.svg(),
+            "{picture} is another one"
+        );
+    }
+}

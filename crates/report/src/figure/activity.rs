@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{Anchor, BLUE, INK, VERMILLION, width_of};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend, time_title};
+use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
 use super::scale::Kind;
 use crate::model::{Evidence, Exhibit};
 
@@ -40,7 +40,7 @@ pub fn activity(
     };
     let bin = crate::text::duration(evidence.bin_us);
     let title = format!("Flows of {subject} over time, in bins of {bin}");
-    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+    Some(Figure::draw(&title, WIDTH, HEIGHT, |canvas| {
         let time = Axis::new("", Kind::Time, (start, end));
         let share = Axis::new("in vain [share]", Kind::Linear, (0.0, 1.0));
         let upper = Plot::bars(canvas, frame(42, 118), &time, &share);
@@ -88,12 +88,12 @@ pub fn activity(
             };
             canvas.text(label, (at, 132), anchor);
         }
-        let keys: [(&str, &dyn Fn((i32, i32))); 3] = [
+        let keys: [Key<'_>; 3] = [
             ("incoming in vain: share", &|(x, y)| {
-                canvas.line(&[(x - 7, y), (x + 7, y)], VERMILLION, 3)
+                canvas.line(&[(x - 7, y), (x + 7, y)], VERMILLION, 3);
             }),
             ("number", &|(x, y)| {
-                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 0.8)
+                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 0.8);
             }),
             ("initiated by the host", &|(x, y)| {
                 canvas.line(

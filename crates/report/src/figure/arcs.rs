@@ -77,7 +77,7 @@ fn arcs(title: String, groups: &[Vec<String>], links: &[Link], note: &str) -> Op
         + 16;
     let width = column + 260;
     let height = row(shown - 1) + 30;
-    Some(Figure::draw(title, width, height, |canvas| {
+    Some(Figure::draw(&title, width, height, |canvas| {
         let hidden = names.len() - shown;
         let note = if hidden > 0 {
             format!("{note}; {hidden} more not shown")

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{Canvas, MARKERS, Marker, SERIES};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend, time_title};
+use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
 use super::scale::Kind;
 use crate::model::{Contact, Evidence};
 use plotters::style::RGBColor;
@@ -30,7 +30,7 @@ pub fn contacts(evidence: &Evidence, contacts: &[Contact]) -> Option<Figure> {
         right: WIDTH - 18,
         bottom: HEIGHT - BELOW,
     };
-    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+    Some(Figure::draw(&title, WIDTH, HEIGHT, |canvas| {
         let when = time_title(evidence.start_us);
         let x = Axis::new(&when, Kind::Time, (start, end));
         let y = Axis::new("flows so far", Kind::Linear, (0.0, highest as f64 * 1.05));
@@ -47,7 +47,7 @@ pub fn contacts(evidence: &Evidence, contacts: &[Contact]) -> Option<Figure> {
         let signs: Vec<_> = (0..contacts.len())
             .map(|i| move |at| sign(canvas, MARKERS[i], at, SERIES[i]))
             .collect();
-        let keys: Vec<(&str, &dyn Fn((i32, i32)))> = labels
+        let keys: Vec<Key<'_>> = labels
             .iter()
             .zip(&signs)
             .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{MARKERS, SERIES};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend};
+use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend};
 use super::scale::Kind;
 
 const WIDTH: i32 = 720;
@@ -42,7 +42,7 @@ pub fn detectability(strength: &str, curves: &[Curve]) -> Option<Figure> {
         bottom: HEIGHT - BELOW,
     };
     let title = format!("Share found against {strength}");
-    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+    Some(Figure::draw(&title, WIDTH, HEIGHT, |canvas| {
         let x = Axis::new(&label, kind, (low, high));
         let y = Axis::new("found [share]", Kind::Linear, (0.0, 1.0));
         let plot = Plot::new(canvas, frame, &x, &y);
@@ -54,9 +54,9 @@ pub fn detectability(strength: &str, curves: &[Curve]) -> Option<Figure> {
                 .map(|&(x, y)| plot.at(x, y))
                 .collect();
             canvas.line(&points, SERIES[i], 2);
-            points
-                .iter()
-                .for_each(|point| canvas.marker(MARKERS[i], *point, SERIES[i]));
+            for point in points {
+                canvas.marker(MARKERS[i], point, SERIES[i]);
+            }
         }
         let labels: Vec<String> = curves
             .iter()
@@ -65,7 +65,7 @@ pub fn detectability(strength: &str, curves: &[Curve]) -> Option<Figure> {
         let signs: Vec<_> = (0..curves.len())
             .map(|i| move |at| canvas.marker(MARKERS[i], at, SERIES[i]))
             .collect();
-        let keys: Vec<(&str, &dyn Fn((i32, i32)))> = labels
+        let keys: Vec<Key<'_>> = labels
             .iter()
             .zip(&signs)
             .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))

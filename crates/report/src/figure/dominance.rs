@@ -53,7 +53,7 @@ pub fn dominance(system: &str, points: &[DominancePoint]) -> Option<Figure> {
     };
     let title =
         format!("Metrics of {system}: interesting samples against the hosts that make them");
-    Some(Figure::draw(title, WIDTH, height, |canvas| {
+    Some(Figure::draw(&title, WIDTH, height, |canvas| {
         let x = Axis::new(
             "interesting samples [share of the metric's values]",
             Kind::Linear,

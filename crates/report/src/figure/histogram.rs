@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{Anchor, BLUE, Canvas, INK, ORANGE, PALE, SKY, VERMILLION, width_of};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend};
+use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend};
 use super::scale::{Kind, Scale};
 use crate::model::Metric;
 
@@ -27,6 +27,11 @@ pub fn histogram(
     let skewed = low >= 0.0 && high > 50.0 && values[values.len() / 2] < high / 20.0;
     let kind = if skewed { Kind::Log } else { Kind::Linear };
     let low = if skewed { 0.0 } else { low };
+    let unit = if unit.is_empty() && low >= -1.0 && high <= 1.0 {
+        "ratio"
+    } else {
+        unit
+    };
     let label = match (unit, skewed) {
         ("" | "1", false) => name.to_owned(),
         ("" | "1", true) => format!("{name}, log scale"),
@@ -55,7 +60,7 @@ pub fn histogram(
                 let regions = interesting.regions.iter();
                 regions.map(|region| (region.low, region.high)).collect()
             });
-    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+    Some(Figure::draw(&title, WIDTH, HEIGHT, |canvas| {
         let x = Axis::new(&label, kind, (low, high));
         let y = Axis::new(y_title, y_kind, (0.0, tallest as f64 * 1.05));
         let plot = Plot::new(canvas, frame, &x, &y);
@@ -82,16 +87,16 @@ pub fn histogram(
             }
         }
         brackets(canvas, &plot, metric);
-        let keys: [(&str, &dyn Fn((i32, i32))); 3] = [
+        let keys: [Key<'_>; 3] = [
             ("samples", &|(x, y)| {
-                canvas.fill((x - 6, y - 5), (x + 6, y + 5), BLUE, 1.0)
+                canvas.fill((x - 6, y - 5), (x + 6, y + 5), BLUE, 1.0);
             }),
             ("interesting samples", &|(x, y)| {
                 canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 1.0);
                 canvas.hatch((x - 6, y - 5), (x + 6, y + 5), INK);
             }),
             ("interesting region", &|(x, y)| {
-                canvas.fill((x - 6, y - 5), (x + 6, y + 5), ORANGE, 0.3)
+                canvas.fill((x - 6, y - 5), (x + 6, y + 5), ORANGE, 0.3);
             }),
         ];
         legend(

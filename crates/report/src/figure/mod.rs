@@ -52,7 +52,8 @@ pub enum PngError {
 }
 
 impl Figure {
-    fn draw(title: String, width: i32, height: i32, draw: impl FnOnce(&Canvas<'_>)) -> Self {
+    fn draw(title: &str, width: i32, height: i32, draw: impl FnOnce(&Canvas<'_>)) -> Self {
+        let title: String = canvas::printable(&cut(title, 200));
         let drawn = Canvas::svg(width, height, draw);
         // What is the same on every element goes to the root, which also gets a name for those who
         // cannot see the picture. Quotes in texts are escaped, so these are attributes.
@@ -117,7 +118,7 @@ impl Figure {
     }
 }
 
-/// DejaVu Sans, its Latin letters; see `fonts/LICENSE`.
+/// `DejaVu` Sans, its Latin letters; see `fonts/LICENSE`.
 #[cfg(feature = "png")]
 const FONT: &[u8] = include_bytes!("../../fonts/DejaVuSans-latin.ttf");
 
@@ -130,7 +131,6 @@ fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }

@@ -72,8 +72,12 @@ impl<'a, 'b> Plot<'a, 'b> {
             canvas.text(&tick.label, (left - 7, tick.at), Anchor::End);
         }
         canvas.line(&[(left, top), (left, bottom), (right, bottom)], INK, 1);
-        canvas.text(x.title, ((left + right) / 2, bottom + 31), Anchor::Middle);
-        canvas.upright(y.title, (left - 48, (top + bottom) / 2));
+        canvas.text(
+            x.title,
+            (i32::midpoint(left, right), bottom + 31),
+            Anchor::Middle,
+        );
+        canvas.upright(y.title, (left - 48, i32::midpoint(top, bottom)));
         plot
     }
 
@@ -95,12 +99,11 @@ pub(crate) fn time_title(start_us: i64) -> String {
     )
 }
 
+/// What a sign stands for, and how it is drawn at a point.
+pub(crate) type Key<'a> = (&'a str, &'a dyn Fn((i32, i32)));
+
 /// A line of keys above a plot; each draws its own sign at a point.
-pub(crate) fn legend(
-    canvas: &Canvas<'_>,
-    (mut x, y): (i32, i32),
-    keys: &[(&str, &dyn Fn((i32, i32)))],
-) {
+pub(crate) fn legend(canvas: &Canvas<'_>, (mut x, y): (i32, i32), keys: &[Key<'_>]) {
     for (label, sign) in keys {
         sign((x + 7, y));
         canvas.text(label, (x + 18, y), Anchor::Start);

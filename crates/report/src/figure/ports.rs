@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{Anchor, BLUE, INK, VERMILLION, width_of};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend};
+use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend};
 use super::scale::Kind;
 use crate::model::PortCount;
 use crate::text::count;
@@ -31,7 +31,7 @@ pub fn ports(system: &str, transport: &str, ports: &[PortCount]) -> Option<Figur
         right: WIDTH - 18,
         bottom: HEIGHT - BELOW,
     };
-    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+    Some(Figure::draw(&title, WIDTH, HEIGHT, |canvas| {
         let label = match all - shown.len() {
             0 => format!("destination port ({transport})"),
             more => format!(
@@ -68,7 +68,7 @@ pub fn ports(system: &str, transport: &str, ports: &[PortCount]) -> Option<Figur
             };
             canvas.text_of(&flows, (middle, top - 8), Anchor::Middle, 10, INK);
         }
-        let keys: [(&str, &dyn Fn((i32, i32))); 2] = [
+        let keys: [Key<'_>; 2] = [
             ("mostly unanswered", &|(x, y)| {
                 canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 1.0);
                 canvas.hatch((x - 6, y - 5), (x + 6, y + 5), INK);

@@ -221,7 +221,7 @@ mod tests {
             labels(Kind::Time, (0.0, 7200e6)),
             ["00:00", "00:30", "01:00", "01:30", "02:00"]
         );
-        assert_eq!(labels(Kind::Linear, (3.0, 3.0)).len(), 4);
+        assert!(labels(Kind::Linear, (3.0, 3.0)).contains(&"3".to_owned()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn sensitivity(system: &str, metric: &str, values: &SortedValues) -> Option<
     let [columns, rows] = [percents.len(), radii.len()].map(|n| i32::try_from(n).unwrap_or(0));
     let (width, height) = (LEFT + columns * CELL.0 + 16, TOP + rows * CELL.1 + 30);
     let title = format!("Sensitivity of {metric} of {system}: clusters (noise)");
-    Some(Figure::draw(title, width, height, |canvas| {
+    Some(Figure::draw(&title, width, height, |canvas| {
         let middle = LEFT + columns * CELL.0 / 2;
         canvas.text(
             "density min_points [% of the values]",

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{INK, SERIES};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot, legend, time_title};
+use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
 use super::scale::Kind;
 
 const WIDTH: i32 = 720;
@@ -31,11 +31,12 @@ pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<
             bytes: (0..bins).map(sum).collect(),
         });
     }
-    let of = |band: &Band, bin: usize| band.bytes.get(bin).copied().unwrap_or(0.0).max(0.0);
-    let totals: Vec<f64> = (0..bins)
-        .map(|bin| shown.iter().map(|band| of(band, bin)).sum())
-        .collect();
-    if bin_us <= 0 || totals.iter().all(|total| *total <= 0.0) {
+    if bin_us <= 0
+        || !shown
+            .iter()
+            .flat_map(|band| &band.bytes)
+            .any(|bytes| *bytes > 0.0)
+    {
         return None;
     }
     let start = start_us as f64;
@@ -47,31 +48,23 @@ pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<
         bottom: HEIGHT - BELOW,
     };
     let title = format!("Shares of the {what} over time");
-    Some(Figure::draw(title, WIDTH, HEIGHT, |canvas| {
+    Some(Figure::draw(&title, WIDTH, HEIGHT, |canvas| {
         let when = time_title(start_us);
         let x = Axis::new(&when, Kind::Time, (start, end));
         let y = Axis::new("share of bytes [%]", Kind::Linear, (0.0, 100.0));
         let plot = Plot::new(canvas, frame, &x, &y);
         let edge = |bin: usize| plot.x.at(start + bin as f64 * bin_us as f64);
-        let mut base = vec![0.0; bins];
-        for (i, band) in shown.iter().enumerate() {
-            let color = SERIES[i % SERIES.len()];
+        let stack = stack(&shown, bins);
+        for (i, band) in stack.iter().enumerate() {
             let (mut lower, mut upper) = (Vec::new(), Vec::new());
-            for bin in 0..bins {
-                let share = if totals[bin] > 0.0 {
-                    100.0 * of(band, bin) / totals[bin]
-                } else {
-                    0.0
-                };
-                let (low, high) = (plot.y.at(base[bin]), plot.y.at(base[bin] + share));
+            for (bin, &(base, share)) in band.iter().enumerate() {
+                let (low, high) = (plot.y.at(base), plot.y.at(base + share));
                 lower.extend([(edge(bin), low), (edge(bin + 1), low)]);
                 upper.extend([(edge(bin), high), (edge(bin + 1), high)]);
-                base[bin] += share;
             }
             let outline = upper.clone();
-            lower.reverse();
-            upper.extend(lower);
-            canvas.polygon(upper, color, 0.85);
+            upper.extend(lower.into_iter().rev());
+            canvas.polygon(upper, SERIES[i % SERIES.len()], 0.85);
             canvas.line(&outline, INK, 1);
         }
         let signs: Vec<_> = (0..shown.len())
@@ -97,34 +90,45 @@ pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<
             .iter()
             .map(|band| super::cut(&band.label, 16))
             .collect();
-        let keys: Vec<(&str, &dyn Fn((i32, i32)))> = labels
+        let keys: Vec<Key<'_>> = labels
             .iter()
             .zip(&signs)
             .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))
             .collect();
         legend(canvas, (LEFT, 18), &keys);
         // The same numbers in the bands, where these are widest.
-        base.fill(0.0);
-        let mut best = vec![(0, 0.0, 0.0); shown.len()];
-        for bin in 0..bins {
-            let mut base = 0.0;
-            for (i, band) in shown.iter().enumerate() {
-                let share = if totals[bin] > 0.0 {
-                    100.0 * of(band, bin) / totals[bin]
-                } else {
-                    0.0
-                };
-                if share > best[i].1 {
-                    best[i] = (bin, share, base + share / 2.0);
-                }
-                base += share;
-            }
-        }
-        for (i, (bin, share, middle)) in best.into_iter().enumerate() {
-            if share >= 6.0 {
-                let at = (i32::midpoint(edge(bin), edge(bin + 1)), plot.y.at(middle));
-                canvas.text(&(i + 1).to_string(), at, super::canvas::Anchor::Middle);
-            }
+        for (i, band) in stack.iter().enumerate() {
+            let widest = (0..bins).max_by(|&a, &b| band[a].1.total_cmp(&band[b].1).then(b.cmp(&a)));
+            let Some(bin) = widest.filter(|&bin| band[bin].1 >= 6.0) else {
+                continue;
+            };
+            let middle = plot.y.at(band[bin].0 + band[bin].1 / 2.0);
+            let at = (i32::midpoint(edge(bin), edge(bin + 1)), middle);
+            canvas.text(&(i + 1).to_string(), at, super::canvas::Anchor::Middle);
         }
     }))
+}
+
+/// For each band and bin where it begins and how much it has, in percent of the bin's bytes.
+fn stack(bands: &[Band], bins: usize) -> Vec<Vec<(f64, f64)>> {
+    let of = |band: &Band, bin: usize| band.bytes.get(bin).copied().unwrap_or(0.0).max(0.0);
+    let totals: Vec<f64> = (0..bins)
+        .map(|bin| bands.iter().map(|band| of(band, bin)).sum())
+        .collect();
+    let mut base = vec![0.0; bins];
+    let mut place = |band: &Band| {
+        let shares = totals.iter().zip(&mut base).enumerate();
+        let place = shares.map(|(bin, (&total, base))| {
+            let share = if total > 0.0 {
+                100.0 * of(band, bin) / total
+            } else {
+                0.0
+            };
+            let from = *base;
+            *base += share;
+            (from, share)
+        });
+        place.collect()
+    };
+    bands.iter().map(&mut place).collect()
 }

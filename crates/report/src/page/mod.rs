@@ -87,7 +87,12 @@ fn document(family: &str, body: &Markup) -> Markup {
 }
 
 fn data(files: &[SideFile]) -> Markup {
-    let sheets = files.iter().filter(|file| file.name.ends_with(".csv"));
+    let is_sheet = |name: &str| {
+        std::path::Path::new(name)
+            .extension()
+            .is_some_and(|end| end == "csv")
+    };
+    let sheets = files.iter().filter(|file| is_sheet(&file.name));
     html! {
         section #data {
             h2 { "Data" }

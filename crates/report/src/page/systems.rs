@@ -43,13 +43,11 @@ fn of_system(
             continue;
         };
         let text = histogram(metric, &anchor(metric), outcome, &named.figure);
-        match left.checked_sub(text.0.len()) {
-            Some(rest) => *left = rest,
-            None => {
-                without += 1;
-                continue;
-            }
-        }
+        let Some(rest) = left.checked_sub(text.0.len()) else {
+            without += 1;
+            continue;
+        };
+        *left = rest;
         histograms.push((metric, text));
     }
     let pictured = |metric: &str| histograms.iter().any(|(name, _)| *name == metric);

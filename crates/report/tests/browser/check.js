@@ -5,9 +5,11 @@ window.addEventListener("load", () => {
   const check = (holds, what) => { if (!holds) failed.push(what); };
   const wanted = document.documentElement.dataset.check.split(" ");
   const say = () => {
+    const text = "width " + innerWidth + "; " + (failed.length ? "FAILED: " + failed.join("; ") : "all well");
+    if (parent !== window) return parent.postMessage(text, "*");
     const out = document.createElement("pre");
     out.id = "checked";
-    out.textContent = "width " + innerWidth + "; " + (failed.length ? "FAILED: " + failed.join("; ") : "all well");
+    out.textContent = text;
     document.body.append(out);
   };
   const checks = {

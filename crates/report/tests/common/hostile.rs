@@ -16,12 +16,10 @@ pub(crate) const LABELS: [&str; 5] = [
 /// The report of a fixture.
 pub(crate) fn open(name: &str) -> Report {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    match Report::open(folder.join(name)) {
-        Ok(report) => report,
-        Err(error) => std::panic::panic_any(error.to_string()),
-    }
+    Report::open(folder.join(name)).expect("a fixture")
 }
 
+#[allow(dead_code, reason = "the tests of figures take labels only")]
 /// The report of the laboratory with every text replaced by a hostile one.
 pub(crate) fn report() -> Report {
     let mut report = open("lab-a");
