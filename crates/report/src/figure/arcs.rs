@@ -22,7 +22,7 @@ pub struct Link {
 pub fn metric_graph(system: &str, groups: &[Vec<String>], links: &[Link]) -> Option<Figure> {
     let title = format!("Metrics of {system} that are interesting in the same samples");
     arcs(
-        title,
+        &title,
         groups,
         links,
         "the thicker the arc, the larger the overlap of the samples",
@@ -32,7 +32,7 @@ pub fn metric_graph(system: &str, groups: &[Vec<String>], links: &[Link]) -> Opt
 /// Which communication rules speak of the same services: rules in clusters, joined by arcs. `None`
 /// without a link.
 pub fn rule_graph(clusters: &[Vec<String>], links: &[Link]) -> Option<Figure> {
-    let title = "Clusters of communication rules".to_owned();
+    let title = "Clusters of communication rules";
     arcs(
         title,
         clusters,
@@ -45,7 +45,7 @@ const ROW: i32 = 18;
 /// Nodes at the most; graphs beyond that are no longer read.
 const MOST: usize = 120;
 
-fn arcs(title: String, groups: &[Vec<String>], links: &[Link], note: &str) -> Option<Figure> {
+fn arcs(title: &str, groups: &[Vec<String>], links: &[Link], note: &str) -> Option<Figure> {
     let names: Vec<(usize, &str)> = groups
         .iter()
         .enumerate()
@@ -77,7 +77,7 @@ fn arcs(title: String, groups: &[Vec<String>], links: &[Link], note: &str) -> Op
         + 16;
     let width = column + 260;
     let height = row(shown - 1) + 30;
-    Some(Figure::draw(&title, width, height, |canvas| {
+    Some(Figure::draw(title, width, height, |canvas| {
         let hidden = names.len() - shown;
         let note = if hidden > 0 {
             format!("{note}; {hidden} more not shown")

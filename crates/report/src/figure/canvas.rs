@@ -5,6 +5,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Text and axes.
 pub(crate) const INK: RGBColor = RGBColor(26, 26, 26);
+/// Text on a colour: dark in the dark too, where [`INK`] turns light.
+pub(crate) const PRINT: RGBColor = RGBColor(20, 20, 20);
 /// Lines of the grid.
 pub(crate) const GRID: RGBColor = RGBColor(221, 221, 221);
 /// What stays in the background.

@@ -1,7 +1,7 @@
 //! The values of a metric with what the clustering made of them (Figures 4 and 5).
 
 use super::Figure;
-use super::canvas::{Anchor, BLUE, Canvas, INK, ORANGE, PALE, SKY, VERMILLION, width_of};
+use super::canvas::{Anchor, BLUE, Canvas, INK, ORANGE, PALE, PRINT, SKY, VERMILLION, width_of};
 use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend};
 use super::scale::{Kind, Scale};
 use crate::model::Metric;
@@ -140,8 +140,8 @@ fn brackets(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, metric: &Metric) {
         let mut free = i32::MIN;
         for (interval, label, color) in all {
             let (from, to) = widened((plot.x.at(interval.low), plot.x.at(interval.high)), plot);
-            canvas.fill((from, y - 3), (to, y + 3), color, 1.0);
-            canvas.frame((from, y - 3), (to, y + 3), INK);
+            canvas.fill((from, y - 7), (to, y + 7), color, 1.0);
+            canvas.frame((from, y - 7), (to, y + 7), INK);
             let half = width_of(&label, 11) / 2 + 2;
             let middle = i32::midpoint(from, to);
             // Beside the bracket where it does not fit on it.
@@ -158,7 +158,12 @@ fn brackets(canvas: &Canvas<'_>, plot: &Plot<'_, '_>, metric: &Metric) {
                 Anchor::End => at - 2 * half,
             };
             if left >= free {
-                canvas.text_of(&label, (at, y), anchor, 11, INK);
+                let color = if matches!(anchor, Anchor::Middle) {
+                    PRINT
+                } else {
+                    INK
+                };
+                canvas.text_of(&label, (at, y), anchor, 11, color);
                 free = (left + 2 * half).max(to) + 2;
             }
         }

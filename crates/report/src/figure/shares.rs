@@ -1,7 +1,7 @@
 //! Who makes the traffic, over time (Figure 3).
 
 use super::Figure;
-use super::canvas::{INK, SERIES};
+use super::canvas::{Anchor, INK, PRINT, SERIES, TEXT};
 use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
 use super::scale::Kind;
 
@@ -76,13 +76,7 @@ pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<
                         SERIES[i % SERIES.len()],
                         0.85,
                     );
-                    canvas.text_of(
-                        &(i + 1).to_string(),
-                        (x, y),
-                        super::canvas::Anchor::Middle,
-                        9,
-                        INK,
-                    );
+                    canvas.text_of(&(i + 1).to_string(), (x, y), Anchor::Middle, 9, PRINT);
                 }
             })
             .collect();
@@ -104,7 +98,7 @@ pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<
             };
             let middle = plot.y.at(band[bin].0 + band[bin].1 / 2.0);
             let at = (i32::midpoint(edge(bin), edge(bin + 1)), middle);
-            canvas.text(&(i + 1).to_string(), at, super::canvas::Anchor::Middle);
+            canvas.text_of(&(i + 1).to_string(), at, Anchor::Middle, TEXT, PRINT);
         }
     }))
 }

@@ -127,7 +127,7 @@ fn entry(report: &Report, i: usize, finding: &Finding, detail: Detail) -> Markup
             p {
                 (shown(&finding.system)) ", " (moment(finding.start_us)) " to " (moment(finding.end_us)) " UTC ("
                 (duration(finding.end_us.saturating_sub(finding.start_us))) "), "
-                (count(finding.flows)) " flows, " (count(finding.hosts.len() as u64)) " hosts"
+                (count(finding.flows)) " flows, " (count(finding.hosts.len() as u64)) (if finding.hosts.len() == 1 { " host" } else { " hosts" })
                 @if !finding.ports.is_empty() { ", ports " (ports(&finding.ports)) }
                 "."
             }
