@@ -1,7 +1,7 @@
 //! A host's flows over time, with the moment of its departure (Figure 9).
 
 use super::Figure;
-use super::canvas::{Anchor, BLUE, INK, VERMILLION, width_of};
+use super::canvas::{Anchor, BLUE, INK, VERMILION, width_of};
 use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
 use super::scale::Kind;
 use crate::model::{Evidence, Exhibit};
@@ -57,7 +57,7 @@ pub fn activity(
                 let y = upper.y.at(*vain as f64 / incoming as f64);
                 canvas.line(
                     &[(edge(i), y), (edge(i + 1).max(edge(i) + 2), y)],
-                    VERMILLION,
+                    VERMILION,
                     3,
                 );
             }
@@ -69,7 +69,7 @@ pub fn activity(
             area.extend([(edge(i), y), (edge(i + 1), y)]);
         }
         area.push((edge(bins), lower.frame.bottom));
-        canvas.polygon(area, VERMILLION, 0.8);
+        canvas.polygon(area, VERMILION, 0.8);
         let mut steps = Vec::new();
         for (i, own) in activity.initiated.iter().enumerate() {
             let y = lower.y.at(*own as f64);
@@ -90,10 +90,10 @@ pub fn activity(
         }
         let keys: [Key<'_>; 3] = [
             ("incoming in vain: share", &|(x, y)| {
-                canvas.line(&[(x - 7, y), (x + 7, y)], VERMILLION, 3);
+                canvas.line(&[(x - 7, y), (x + 7, y)], VERMILION, 3);
             }),
             ("number", &|(x, y)| {
-                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 0.8);
+                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILION, 0.8);
             }),
             ("initiated by the host", &|(x, y)| {
                 canvas.line(

@@ -16,7 +16,7 @@ pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
 /// See [`BLUE`].
 pub(crate) const ORANGE: RGBColor = RGBColor(230, 159, 0);
 /// See [`BLUE`].
-pub(crate) const VERMILLION: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 /// See [`BLUE`].
 pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
 /// See [`BLUE`].
@@ -25,7 +25,7 @@ pub(crate) const PURPLE: RGBColor = RGBColor(204, 121, 167);
 pub(crate) const SKY: RGBColor = RGBColor(86, 180, 233);
 
 /// Colours for series, the most different first.
-pub(crate) const SERIES: [RGBColor; 6] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY];
+pub(crate) const SERIES: [RGBColor; 6] = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY];
 
 /// Height of letters in pixels.
 pub(crate) const TEXT: i32 = 12;

@@ -1,7 +1,7 @@
 //! How many hosts make the interesting samples (Figures 6 and 7).
 
 use super::Figure;
-use super::canvas::{Anchor, BLUE, INK, MARKERS, PALE, VERMILLION, width_of};
+use super::canvas::{Anchor, BLUE, INK, MARKERS, PALE, VERMILION, width_of};
 use super::plot::{Axis, BELOW, Frame, LEFT, Plot};
 use super::scale::Kind;
 
@@ -76,7 +76,7 @@ pub fn dominance(system: &str, points: &[DominancePoint]) -> Option<Figure> {
         for ((number, point), &at) in (1..).zip(&points).zip(&places) {
             let general = point.sample_fraction >= 0.1 && point.host_fraction >= 0.1;
             let (marker, color) = match (general, point.sample_fraction >= 0.1) {
-                (true, _) => (MARKERS[2], VERMILLION),
+                (true, _) => (MARKERS[2], VERMILION),
                 (_, true) => (MARKERS[1], BLUE),
                 _ => (MARKERS[0], PALE),
             };

@@ -1,7 +1,7 @@
 //! The values of a metric with what the clustering made of them (Figures 4 and 5).
 
 use super::Figure;
-use super::canvas::{Anchor, BLUE, Canvas, INK, ORANGE, PALE, PRINT, SKY, VERMILLION, width_of};
+use super::canvas::{Anchor, BLUE, Canvas, INK, ORANGE, PALE, PRINT, SKY, VERMILION, width_of};
 use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend};
 use super::scale::{Kind, Scale};
 use crate::model::Metric;
@@ -80,7 +80,7 @@ pub fn histogram(
             let near = |&(low, high): &(f64, f64)| low - half <= middle && middle <= high + half;
             let top = plot.y.at(count as f64).min(frame.bottom - 2);
             if regions.iter().any(near) {
-                canvas.fill((from, top), (to, frame.bottom), VERMILLION, 1.0);
+                canvas.fill((from, top), (to, frame.bottom), VERMILION, 1.0);
                 canvas.hatch((from, top), (to, frame.bottom), INK);
             } else {
                 canvas.fill((from, top), (to, frame.bottom), BLUE, 1.0);
@@ -92,7 +92,7 @@ pub fn histogram(
                 canvas.fill((x - 6, y - 5), (x + 6, y + 5), BLUE, 1.0);
             }),
             ("interesting samples", &|(x, y)| {
-                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 1.0);
+                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILION, 1.0);
                 canvas.hatch((x - 6, y - 5), (x + 6, y + 5), INK);
             }),
             ("interesting region", &|(x, y)| {

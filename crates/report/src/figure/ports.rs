@@ -1,7 +1,7 @@
 //! Flows to reserved ports that nobody answered (Figure 8).
 
 use super::Figure;
-use super::canvas::{Anchor, BLUE, INK, VERMILLION, width_of};
+use super::canvas::{Anchor, BLUE, INK, VERMILION, width_of};
 use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend};
 use super::scale::Kind;
 use crate::model::PortCount;
@@ -49,7 +49,7 @@ pub fn ports(system: &str, transport: &str, ports: &[PortCount]) -> Option<Figur
             let top = plot.y.at(share).min(frame.bottom - 1);
             let (from, to) = ((middle - half, top), (middle + half, frame.bottom));
             if share > 0.5 {
-                canvas.fill(from, to, VERMILLION, 1.0);
+                canvas.fill(from, to, VERMILION, 1.0);
                 canvas.hatch(from, to, INK);
             } else {
                 canvas.fill(from, to, BLUE, 1.0);
@@ -70,7 +70,7 @@ pub fn ports(system: &str, transport: &str, ports: &[PortCount]) -> Option<Figur
         }
         let keys: [Key<'_>; 2] = [
             ("mostly unanswered", &|(x, y)| {
-                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILLION, 1.0);
+                canvas.fill((x - 6, y - 5), (x + 6, y + 5), VERMILION, 1.0);
                 canvas.hatch((x - 6, y - 5), (x + 6, y + 5), INK);
             }),
             ("others; number of flows above the bar", &|(x, y)| {

@@ -3,7 +3,7 @@
 use peerscope_cluster::{Scale, Sensitivity, SortedValues};
 
 use super::Figure;
-use super::canvas::{Anchor, INK, TEXT, VERMILLION};
+use super::canvas::{Anchor, INK, TEXT, VERMILION};
 use plotters::style::{RGBColor, WHITE};
 
 const CELL: (i32, i32) = (92, 34);
@@ -48,7 +48,7 @@ pub fn sensitivity(system: &str, metric: &str, values: &SortedValues) -> Option<
                 let noise = trial.noise as f64 / table.n as f64;
                 let from = (LEFT + x * CELL.0, top);
                 let to = (from.0 + CELL.0, top + CELL.1);
-                canvas.fill(from, to, VERMILLION, noise.sqrt());
+                canvas.fill(from, to, VERMILION, noise.sqrt());
                 canvas.frame(from, to, INK);
                 let label = format!("{} ({:.1} %)", trial.clusters, 100.0 * noise);
                 let color: RGBColor = if noise > 0.4 { WHITE } else { INK };
