@@ -1,0 +1,108 @@
+//! What stands behind a finding, against counts of the flows themselves.
+
+use std::net::IpAddr;
+
+use peerscope_correlate::{CorrelateConfig, Rules, correlate};
+use peerscope_findings::{Detectors, FindingsConfig, FlowLog, Kind, Scene};
+use peerscope_flow::{
+    Application, Endpoint, Family, Flow, Span, Timestamp, Topology, Transport, Volume,
+};
+use peerscope_metric::{MetricSet, SampleTable};
+use peerscope_slot::{Aggregation, aggregate};
+
+fn flow(host: u8, peer: u8, port: u16, answers: u64, second: i64) -> Flow {
+    Flow {
+        app: Some(Application::Kad),
+        fwd: Volume::new(1, 63),
+        rev: Volume::new(answers, 63 * answers),
+        ..Flow::new(
+            Transport::Udp,
+            Endpoint::new([10, 0, 0, host].into(), 4672),
+            Endpoint::new([192, 0, 2, peer].into(), port),
+            Span::at(Timestamp::from_secs(second)),
+        )
+    }
+}
+
+#[test]
+fn evidence_counts_the_flows_of_its_finding() {
+    // Sixty hosts speak with ten peers that answer, every fifth with three victims too, in a day.
+    let mut flows = Vec::new();
+    for host in 1..=60 {
+        let second = i64::from(host) * 1440;
+        flows.extend((1..=10).map(|peer| flow(host, peer, 4672, 1, second)));
+        if host % 5 == 0 {
+            flows.extend((0..9).map(|i| flow(host, 53 + i % 3 / 2, 53, 0, second + i64::from(i))));
+        }
+    }
+    let family = Family::emule();
+    let topology = Topology::new(["10.0.0.0/24".parse().unwrap()], []);
+    let aggregation = Aggregation::new(family.clone(), topology);
+    let table = SampleTable::new(
+        &aggregate(&flows, &aggregation),
+        &family,
+        &MetricSet::paper(),
+    );
+    let config = CorrelateConfig::default();
+    let correlation = correlate(&table, family.name(), &Rules::built_in(), &config).unwrap();
+    let mut log = FlowLog::new(&aggregation);
+    log.add(&flows);
+    let scene = Scene::new(log, &table, &correlation);
+    let found = Detectors::built_in(&FindingsConfig::default()).run(&scene);
+
+    let evidence = &found.evidence;
+    assert_eq!(evidence.exhibits.len(), found.active.len());
+    assert_eq!(found.active[0].kind, Kind::DdosReservedPort);
+    let (finding, exhibit) = (&found.active[0], &evidence.exhibits[0]);
+    let behind: Vec<&Flow> = finding.flows_in(&flows, &aggregation).collect();
+    assert_eq!(behind.len(), 108);
+    assert_eq!(exhibit.supporting.iter().sum::<u64>(), 108);
+    assert_eq!(exhibit.hosts.len(), 12);
+    assert!(
+        exhibit
+            .hosts
+            .iter()
+            .all(|host| (host.flows, host.in_vain, host.sent) == (9, 9, 567))
+    );
+    // Two of three flows go to the first victim.
+    let peers: Vec<(IpAddr, u64)> = exhibit
+        .peers
+        .iter()
+        .map(|peer| (peer.ip, peer.flows))
+        .collect();
+    assert_eq!(
+        peers,
+        [([192, 0, 2, 53].into(), 72), ([192, 0, 2, 54].into(), 36)]
+    );
+    assert_eq!(exhibit.all_peers, 2);
+    // The first 50 in order of time, each one of those behind the finding.
+    assert_eq!(exhibit.flows.len(), 50);
+    assert!(exhibit.flows.is_sorted_by_key(|flow| flow.start_us));
+    assert!(exhibit.flows.iter().all(|row| behind.iter().any(|flow| {
+        (flow.src, flow.dst, flow.span.start().as_micros()) == (row.src, row.dst, row.start_us)
+    })));
+    let port = evidence.ports.iter().find(|port| port.port == 53).unwrap();
+    assert_eq!(
+        (port.flows, port.unanswered, port.hosts, port.destinations),
+        (108, 108, 12, 2)
+    );
+
+    // Series: at most 120 bins of whole slots, each flow in the bin of its start.
+    let slot = aggregation.slot_length().as_micros();
+    assert_eq!((evidence.bin_us % slot, evidence.start_us % slot), (0, 0));
+    assert!(exhibit.supporting.len() <= 120);
+    for (bin, count) in (0..).zip(&exhibit.supporting) {
+        let from = evidence.start_us + bin * evidence.bin_us;
+        let within = from..from + evidence.bin_us;
+        let slow = behind
+            .iter()
+            .filter(|flow| within.contains(&flow.span.start().as_micros()));
+        assert_eq!(slow.count() as u64, *count);
+    }
+    let leading = &exhibit.contacts[0];
+    assert_eq!(
+        (leading.host, leading.peer),
+        ([10, 0, 0, 5].into(), [192, 0, 2, 53].into())
+    );
+    assert_eq!(leading.flows.iter().sum::<u64>(), 6);
+}
