@@ -1,6 +1,6 @@
 //! One-dimensional DBSCAN beside the sort it cannot do without.
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use peerscope_benches::{Random, sizes};
 use peerscope_cluster::{Dbscan1d, MinPoints, Radius, Scale, Search, Sensitivity, SortedValues};
 
@@ -11,13 +11,19 @@ fn clustering(criterion: &mut Criterion) {
         let mut random = Random::new(1);
         let values: Vec<f64> = (0..size).map(|_| random.unit()).collect();
         group.throughput(Throughput::Elements(size as u64));
-        let sort = |mut bits: Vec<u64>| {
-            bits.sort_unstable();
-            bits
-        };
-        let bits: Vec<u64> = values.iter().map(|value| value.to_bits()).collect();
         group.bench_function(BenchmarkId::new("sort-alone", size), |bencher| {
-            bencher.iter_batched(|| bits.clone(), sort, BatchSize::LargeInput);
+            bencher.iter(|| {
+                let mut keys: Vec<u64> = values.iter().map(|value| value.to_bits()).collect();
+                keys.sort_unstable();
+                keys
+            });
+        });
+        group.bench_function(BenchmarkId::new("sort-alone-as-floats", size), |bencher| {
+            bencher.iter(|| {
+                let mut copy = values.clone();
+                copy.sort_unstable_by(f64::total_cmp);
+                copy
+            });
         });
         let Some(setting) = setting(size) else {
             continue;
