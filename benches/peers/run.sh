@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Flows in memory to the 44 metrics: ours beside Polars, on the same file, alternating, checked equal.
-# Usage: benches/peers/run.sh [FLOWS] [REPEAT]; needs Python 3 and some 3 GiB of memory for 10M flows.
+# Flows to the 44 metrics, from memory and from the Parquet file: ours beside Polars and DuckDB, on the
+# same file, ours and Polars alternating, checked equal.
+# Usage: benches/peers/run.sh [FLOWS] [REPEAT]; needs Python 3 and some 7 GiB of memory for 10M flows.
 set -euo pipefail
 cd "$(dirname "$0")"
 flows=${1:-10000000} repeat=${2:-3}
@@ -14,23 +15,49 @@ input="$work/flows-$flows.parquet"
 cargo build --release --locked --quiet -p peerscope-benches --example peer_metrics
 ours=$(cargo metadata --format-version 1 --no-deps | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/release/examples/peer_metrics
 
-for _ in 1 2; do
-    "$ours" "$input" --topology "$work/topology.json" --only memory --repeat "$repeat" \
-        --time-json "$work/ours.json" --out "$work/ours.csv"
-    "$python" polars_metrics.py "$input" --topology "$work/topology.json" --only u32 --repeat "$repeat" \
-        --time-json "$work/polars.json" --out "$work/polars.csv"
+for turn in 1 2; do
+    for variant in memory file; do
+        "$ours" "$input" --topology "$work/topology.json" --only "$variant" --repeat "$repeat" \
+            --time-json "$work/ours-$variant-$turn.json" --out "$work/ours-$variant.csv"
+    done
+    for variant in u32 file; do
+        "$python" polars_metrics.py "$input" --topology "$work/topology.json" --only "$variant" --repeat "$repeat" \
+            --time-json "$work/polars-$variant-$turn.json" --out "$work/polars-$variant.csv"
+    done
 done
-"$python" compare_samples.py "$work/ours.csv" "$work/polars.csv"
+for variant in u32 file; do
+    "$python" duckdb_metrics.py "$input" --topology "$work/topology.json" --only "$variant" --repeat 1 \
+        --time-json "$work/duckdb-$variant-1.json" --out "$work/duckdb-$variant.csv"
+done
+for other in ours-file polars-u32 polars-file duckdb-u32 duckdb-file; do
+    "$python" compare_samples.py "$work/ours-memory.csv" "$work/$other.csv"
+done
 "$python" - "$work" <<'PYTHON'
 import json, pathlib, sys
 
 work = pathlib.Path(sys.argv[1])
-ours = json.loads((work / "ours.json").read_text())
-polars = json.loads((work / "polars.json").read_text())
-wall, cpu = min(run[0] for run in ours["wall_and_cpu_s"]["memory"]), min(run[1] for run in ours["wall_and_cpu_s"]["memory"])
-peer_wall, peer_cpu = min(polars["wall_s"]["u32"]), min(polars["cpu_s"]["u32"])
-above = (ours["peak_rss_bytes"] - ours["rss_with_input_bytes"]) / 2**20
-print(f"ours   {wall:7.3f} s wall {cpu:7.3f} s CPU, {above:.0f} MiB above the input")
-print(f"Polars {peer_wall:7.3f} s wall {peer_cpu:7.3f} s CPU")
-print(f"ratio  {peer_wall / wall:7.2f}        {peer_cpu / cpu:7.2f}")
+
+
+def facts(name):
+    return [json.loads(path.read_text()) for path in sorted(work.glob(f"{name}-[0-9].json"))]
+
+
+print(f"{'from':8}{'who':8}{'wall s':>8}{'CPU s':>8}{'ratio':>7}{'CPU':>6}{'peak MiB':>10}   best of all repetitions")
+for origin, peers in (("memory", ["polars-u32", "duckdb-u32"]), ("file", ["polars-file", "duckdb-file"])):
+    ours = facts(f"ours-{origin}")
+    runs = [run for each in ours for run in each["wall_and_cpu_s"][origin]]
+    wall, cpu = min(run[0] for run in runs), min(run[1] for run in runs)
+    peak = max(each["peak_rss_bytes"] for each in ours) / 2**20
+    print(f"{origin:8}{'ours':8}{wall:8.3f}{cpu:8.3f}{'':13}{peak:10.0f}")
+    if origin == "memory":
+        above = max(each["peak_rss_bytes"] - each["rss_with_input_bytes"] for each in ours) / 2**20
+        print(f"{'':8}ours above the input: {above:.0f} MiB")
+    for peer in peers:
+        name, variant = peer.split("-")
+        theirs = facts(peer)
+        their_wall = min(value for each in theirs for value in each["wall_s"][variant])
+        their_cpu = min(value for each in theirs for value in each["cpu_s"][variant])
+        peak = max(each["peak_rss_bytes"] for each in theirs) / 2**20
+        ratios = f"{their_wall / wall:7.2f}{their_cpu / cpu:6.2f}"
+        print(f"{origin:8}{name:8}{their_wall:8.3f}{their_cpu:8.3f}{ratios}{peak:10.0f}")
 PYTHON
