@@ -229,7 +229,7 @@ impl Parameters {
             count
         };
         Lags {
-            burst: windows(Lags::BURST_S).max(2),
+            burst: windows(Lags::BURST_S),
             guard: windows(self.guard_s),
             reach: windows(self.reach_s),
             lift: self.min_lift,

@@ -105,6 +105,19 @@ fn addresses_of_six_and_short_traces_make_no_difference() {
     assert_eq!((judged.missing, judged.wrong), (vec![], vec![]));
 }
 
+/// Three seconds leave a single window between an event and the baseline.
+#[test]
+fn wide_windows_see_short_bursts_too() {
+    let parameters = Parameters {
+        window: SlotLength::from_secs(3.0).unwrap(),
+        ..Parameters::default()
+    };
+    let (flows, truth) = trace(&planted(1), 1);
+    let judged = Judgement::new(&truth, &sides(&mine(&flows, &parameters)));
+    assert!(judged.recall() > 0.95, "{:#?}", judged.missing);
+    assert!(judged.precision() >= 0.98, "{:#?}", judged.wrong);
+}
+
 /// Nesting sees chains only, and where it is to see rare ones, coincidence too.
 #[test]
 fn nesting_finds_few_shapes_and_false_ones() {
