@@ -103,6 +103,35 @@ fn departed_hosts_stop_answering() {
     assert!(monitored >= 4, "{monitored} departures tried");
 }
 
+/// Figure 9: what comes in is answered up to the departure and not from then on.
+#[test]
+fn the_jump_of_a_departed_host_is_found_at_its_time() {
+    let changes = &analysis().changes.hosts;
+    let mut monitored = 0;
+    for departure in planted("departure")
+        .iter()
+        .filter(|departure| departure["monitored"] == true)
+    {
+        let left = time(&departure["start"]);
+        for host in hosts(departure) {
+            let rises = changes.iter().filter(|jump| {
+                jump.host == host
+                    && jump.metric == "outin-fract-unanswered-UDP"
+                    && jump.change.effect > 0.0
+            });
+            let slots: Vec<i64> = rises
+                .map(|jump| jump.change.at.micros_since(left).div_euclid(60_000_000))
+                .collect();
+            assert!(
+                slots.iter().any(|slots| slots.abs() <= 3),
+                "{host}: {slots:?}"
+            );
+            monitored += 1;
+        }
+    }
+    assert!(monitored >= 4, "{monitored} departures tried");
+}
+
 #[test]
 fn clients_of_fake_servers_connect_again_and_again() {
     let clients: BTreeSet<IpAddr> = planted("ed2k-server-fake").iter().flat_map(hosts).collect();

@@ -64,7 +64,7 @@ impl ControlOnly {
         host: &Host,
         (whole, hosts): (Part, usize),
     ) -> Option<Finding> {
-        let (samples, of_samples) = self.persistence.check(scene, host, METRIC)?;
+        let (samples, of_samples) = self.persistence.check(scene, host, METRIC, |_| true)?;
         let tcp = || host.of(Transport::Tcp);
         let connections = tcp().filter(|flow| flow.is_complete()).count();
         let bytes: u128 = tcp()

@@ -58,7 +58,7 @@ impl InterIsp {
     }
 
     fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
-        let (samples, of_samples) = self.persistence.check(scene, host, METRIC)?;
+        let (samples, of_samples) = self.persistence.check(scene, host, METRIC, |_| true)?;
         let mut peers: BTreeSet<PeerId> = BTreeSet::new();
         let (mut sent, mut rcvd, mut connections) = (0_u64, 0_u64, 0_u64);
         let (mut first, mut last) = (None, None);

@@ -1,9 +1,9 @@
 //! Hosts that take and do not give (SIGMETRICS 2009, section 7.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peerscope_correlate::Severity;
-use peerscope_flow::Transport;
+use peerscope_flow::{SlotIndex, Transport};
 
 use super::persistent::Persistence;
 use super::{Part, by_system, carries_data, evidence};
@@ -11,7 +11,7 @@ use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
-/// A host that mostly receives over TCP in most of its samples, and on the whole, and that gives so
+/// A host that mostly receives over TCP in most of its samples with a transfer, and on the whole, and that gives so
 /// rarely that it is no chance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -21,8 +21,8 @@ use crate::{Finding, FlowSelection, Kind, Scene};
     reason = "plain data, built by users with struct syntax"
 )]
 pub struct Selfish {
-    /// In how many and which part of its samples: at least 2, and a half. Slots without a transfer
-    /// are balanced.
+    /// In how many and which part of its samples: at least 2, and a half. Only slots in which a
+    /// connection with data is open count: the others are balanced.
     pub persistence: Persistence,
     /// (sent - received) / (sent + received) over all its TCP flows is at most this: -0.62, the high
     /// end of the paper's interesting cluster (Table 4).
@@ -66,7 +66,9 @@ impl Selfish {
         host: &Host,
         (whole, hosts): (Part, usize),
     ) -> Option<Finding> {
-        let (samples, of_samples) = self.persistence.check(scene, host, METRIC)?;
+        let transfers = with_transfer(scene, host);
+        let counts = |slot| transfers.contains(&slot);
+        let (samples, of_samples) = self.persistence.check(scene, host, METRIC, counts)?;
         let tcp = || host.of(Transport::Tcp);
         let sent: u128 = tcp().map(|flow| u128::from(flow.sent.bytes)).sum();
         let rcvd: u128 = tcp().map(|flow| u128::from(flow.rcvd.bytes)).sum();
@@ -114,4 +116,13 @@ impl Selfish {
 fn giving(host: &Host) -> Part {
     let with_data = host.of(Transport::Tcp).filter(|flow| carries_data(flow));
     Part::of(with_data, |flow| flow.sent.bytes > flow.rcvd.bytes)
+}
+
+/// The slots in which a connection with data is open.
+fn with_transfer(scene: &Scene<'_>, host: &Host) -> BTreeSet<SlotIndex> {
+    let length = scene.aggregation().slot_length();
+    let with_data = host.of(Transport::Tcp).filter(|flow| carries_data(flow));
+    let slots =
+        with_data.flat_map(|flow| length.slot_of(flow.start).0..=length.slot_of(flow.end).0);
+    slots.map(SlotIndex).collect()
 }
