@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use peerscope::findings::{Detectors, FindingsConfig};
 use peerscope::prelude::*;
 use peerscope::read::Format;
-use peerscope::{Analysis, SourceReport};
+use peerscope::{Analysis, SourceReport, in_time_order};
 use peerscope_examples::{
     AnyError, about, parse_hosts, parse_seconds, parse_time, run, say, topology,
 };
@@ -25,7 +25,7 @@ mod tables;
 /// Find what stands out among the hosts of a network.
 #[derive(Parser)]
 struct Arguments {
-    /// Captures or flow logs, in order of time; also .gz, .zst or .xz.
+    /// Captures or flow logs, read in order of time; also .gz, .zst or .xz.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// Monitored and provider prefixes as JSON. Without it every address is monitored.
@@ -90,7 +90,7 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     )?);
     progress.enable_steady_tick(Duration::from_millis(100));
     let mut session = pipeline.session();
-    for path in &arguments.inputs {
+    for path in &in_time_order(arguments.inputs.clone(), &read_options(arguments)) {
         progress.set_message(path.display().to_string());
         session.add_file(path)?;
         progress.inc(1);
@@ -174,9 +174,7 @@ fn pipeline(arguments: &Arguments) -> Result<Pipeline, AnyError> {
     if !arguments.host.is_empty() {
         aggregation = aggregation.with_hosts(arguments.host.iter().copied());
     }
-    let read = ReadOptions::new()
-        .with_format(arguments.format)
-        .with_policy(Policy::Skip);
+    let read = read_options(arguments);
     let meter = MeterConfig::new().with_idle_timeout(arguments.idle_timeout);
     Ok(Pipeline::new(family, topology)
         .with_aggregation(aggregation)
@@ -184,6 +182,12 @@ fn pipeline(arguments: &Arguments) -> Result<Pipeline, AnyError> {
         .with_meter(meter)
         .with_rules(rules(arguments.rules.as_deref())?)
         .with_findings(detectors(arguments.findings.as_deref())?))
+}
+
+fn read_options(arguments: &Arguments) -> ReadOptions {
+    ReadOptions::new()
+        .with_format(arguments.format)
+        .with_policy(Policy::Skip)
 }
 
 fn detectors(path: Option<&Path>) -> Result<Detectors, AnyError> {

@@ -19,13 +19,13 @@ use peerscope::read::{
     Anonymiser, AnonymiserKey, CsvWriter, Format, Merging, ParquetOptions, ParquetWriter, Remerge,
     WriteError,
 };
-use peerscope::{InputError, InputReport};
+use peerscope::{InputError, InputReport, in_time_order};
 use peerscope_examples::{AnyError, about, parse_seconds, run, topology};
 
 /// Convert captures and flow logs of any known format.
 #[derive(Parser)]
 struct Arguments {
-    /// Captures or flow logs, in order of time; also .gz, .zst or .xz.
+    /// Captures or flow logs, read in order of time; also .gz, .zst or .xz.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// Where to write the flows: .csv or .parquet.
@@ -118,8 +118,9 @@ fn read(arguments: &Arguments, mut sink: impl FnMut(&[Flow])) -> Result<InputRep
         .with_format(arguments.format)
         .with_policy(Policy::Skip);
     let meter = MeterConfig::new().with_idle_timeout(arguments.idle_timeout);
+    let inputs = in_time_order(arguments.inputs.clone(), &options);
     let mut files = FlowFiles::new(options, meter);
-    for path in &arguments.inputs {
+    for path in &inputs {
         progress.set_message(path.display().to_string());
         files.read(path, &mut sink)?;
         progress.inc(1);

@@ -1,5 +1,6 @@
 //! An analysis as tables for a terminal, in the shape of the paper's Tables 4 and 5.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use peerscope::cluster::Interval;
@@ -13,6 +14,7 @@ pub(crate) fn all(analysis: &Analysis) -> String {
     // Writing into a string cannot fail, here and below.
     let _ = findings(&mut text, analysis);
     let _ = input(&mut text, analysis);
+    let _ = withheld(&mut text, analysis);
     for system in &analysis.correlation.systems {
         let _ = multiple_clusters(&mut text, system);
         let _ = points(&mut text, system);
@@ -28,6 +30,14 @@ fn findings(text: &mut String, analysis: &Analysis) -> std::fmt::Result {
     writeln!(text, "Findings")?;
     if findings.active.is_empty() {
         writeln!(text, "  none")?;
+    }
+    if let Some(kind) = findings.withheld.first() {
+        let kinds = findings.withheld.len();
+        let (metric, reason) = (&kind.metric, &kind.reason);
+        writeln!(
+            text,
+            "  {kinds} kinds cannot be told, as {metric} is withheld: {reason}"
+        )?;
     }
     for finding in &findings.active {
         let (kind, severity) = (&finding.kind, finding.severity);
@@ -109,6 +119,24 @@ fn input(text: &mut String, analysis: &Analysis) -> std::fmt::Result {
     )?;
     for (system, count) in samples.by_system.iter().filter(|(_, count)| **count > 0) {
         writeln!(text, "    {count} {system}")?;
+    }
+    Ok(())
+}
+
+/// What the input cannot tell, by source and reason.
+fn withheld(text: &mut String, analysis: &Analysis) -> std::fmt::Result {
+    let mut reasons: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for metric in &analysis.withheld {
+        let reason = (metric.source.as_str(), metric.reason.as_str());
+        reasons.entry(reason).or_default().push(&metric.metric);
+    }
+    for ((source, reason), metrics) in reasons {
+        let (number, all) = (metrics.len(), analysis.table.metrics().len());
+        writeln!(
+            text,
+            "\nWithheld, {number} of {all} metrics: {source}: {reason}"
+        )?;
+        writeln!(text, "  {}", metrics.join(", "))?;
     }
     Ok(())
 }

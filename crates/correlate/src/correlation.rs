@@ -60,8 +60,16 @@ pub struct MetricCorrelation {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(tag = "status", rename_all = "kebab-case"))]
-#[expect(clippy::exhaustive_enums, reason = "the three states of the method")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the three states of the method, and none"
+)]
 pub enum MetricOutcome {
+    /// The input makes its values wrong, so there are none.
+    Withheld {
+        /// Why.
+        reason: String,
+    },
     /// Too few defined values to cluster.
     TooFewValues {
         /// How many there are.
@@ -241,7 +249,7 @@ impl MetricOutcome {
     /// Parameters, clusters and noise, if the metric was clustered.
     pub fn found(&self) -> Option<&Found> {
         match self {
-            Self::TooFewValues { .. } => None,
+            Self::Withheld { .. } | Self::TooFewValues { .. } => None,
             Self::NeedsRule { found } | Self::Clustered { found, .. } => Some(found),
         }
     }
@@ -250,7 +258,7 @@ impl MetricOutcome {
     pub fn interesting(&self) -> Option<&Interesting> {
         match self {
             Self::Clustered { interesting, .. } => Some(interesting),
-            Self::TooFewValues { .. } | Self::NeedsRule { .. } => None,
+            Self::Withheld { .. } | Self::TooFewValues { .. } | Self::NeedsRule { .. } => None,
         }
     }
 
@@ -258,7 +266,7 @@ impl MetricOutcome {
     pub fn dominance(&self) -> Option<Dominance> {
         match self {
             Self::Clustered { dominance, .. } => *dominance,
-            Self::TooFewValues { .. } | Self::NeedsRule { .. } => None,
+            Self::Withheld { .. } | Self::TooFewValues { .. } | Self::NeedsRule { .. } => None,
         }
     }
 }
@@ -270,6 +278,10 @@ fn examine(
     rule: Option<&Rule>,
     config: &CorrelateConfig,
 ) -> Result<MetricOutcome, CorrelateError> {
+    if let Some(reason) = system.table.withheld(column) {
+        let reason = reason.to_owned();
+        return Ok(MetricOutcome::Withheld { reason });
+    }
     let name = || system.table.system_name(system.id).to_owned();
     let metric = || system.table.metrics()[column].clone();
     let samples: Vec<(usize, f64)> = system

@@ -10,7 +10,11 @@ use peerscope_metric::SampleTable;
 use peerscope_slot::Aggregation;
 use rayon::prelude::*;
 
-use crate::{Benign, Evidence, Finding, FindingsConfig, FlowLog, Muted, Scene, UnansweredShares};
+use crate::basis::withheld;
+use crate::{
+    Benign, Evidence, Finding, FindingsConfig, FlowLog, Kind, Muted, Scene, UnansweredShares,
+    WithheldKind,
+};
 
 /// What was found in a trace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +27,8 @@ pub struct Findings {
     pub muted: Vec<Muted>,
     /// Why flows to monitored hosts stayed unanswered, by system.
     pub unanswered: Vec<UnansweredShares>,
+    /// Kinds that were not looked for, because the input cannot tell them.
+    pub withheld: Vec<WithheldKind>,
     /// What stands behind the active ones. Not serialised with them: it is much larger.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub evidence: Evidence,
@@ -45,7 +51,8 @@ type Detector = dyn Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync;
 /// ```
 #[derive(Clone)]
 pub struct Detectors {
-    detectors: Vec<Arc<Detector>>,
+    /// Those of built-in kinds with their kind.
+    detectors: Vec<(Option<Kind>, Arc<Detector>)>,
     config: FindingsConfig,
 }
 
@@ -78,55 +85,65 @@ impl Detectors {
         };
         let kinds = config.clone();
         // One after the other here, in parallel when run.
-        none.with({
+        none.with_kind(Kind::DdosReservedPort, {
             let kind = kinds.ddos_reserved_port;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::DepartedHosts, {
             let kind = kinds.departed_hosts;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::NattedHosts, {
             let kind = kinds.natted_hosts;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::FakeServer, {
             let kind = kinds.fake_server;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::Buddy, {
             let kind = kinds.buddy;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::InterIsp, {
             let kind = kinds.inter_isp;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::VeryActive, {
             let kind = kinds.very_active;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::IdleConnections, {
             let kind = kinds.idle_connections;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::ControlOnly, {
             let kind = kinds.control_only;
             move |scene| kind.find(scene)
         })
-        .with({
+        .with_kind(Kind::Selfish, {
             let kind = kinds.selfish;
             move |scene| kind.find(scene)
         })
     }
 
-    /// Adds a kind of one's own. [`Scene::finding`] gives its findings their outer form.
+    /// Adds a kind of one's own. [`Scene::finding`] gives its findings their outer form. It is
+    /// always run: whether a metric is withheld is told by [`SampleTable::withheld`].
     #[must_use]
     pub fn with(
         mut self,
         detector: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static,
     ) -> Self {
-        self.detectors.push(Arc::new(detector));
+        self.detectors.push((None, Arc::new(detector)));
+        self
+    }
+
+    fn with_kind(
+        mut self,
+        kind: Kind,
+        detector: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static,
+    ) -> Self {
+        self.detectors.push((Some(kind), Arc::new(detector)));
         self
     }
 
@@ -135,12 +152,15 @@ impl Detectors {
         &self.config
     }
 
-    /// Looks for every kind, on the threads of the current rayon pool.
+    /// Looks for every kind, on the threads of the current rayon pool; not for built-in kinds that
+    /// rest on a withheld metric.
     pub fn run(&self, scene: &Scene<'_>) -> Findings {
+        let of_kind = |kind: &Option<Kind>| kind.as_ref().and_then(|kind| withheld(scene, kind));
         let found: Vec<Vec<Finding>> = self
             .detectors
             .par_iter()
-            .map(|detector| detector(scene))
+            .filter(|(kind, _)| of_kind(kind).is_none())
+            .map(|(_, detector)| detector(scene))
             .collect();
         let mut active: Vec<Finding> = found.into_iter().flatten().collect();
         active.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -157,7 +177,16 @@ impl Detectors {
             evidence: Evidence::of(scene, &active),
             active,
             muted: muted.collect(),
-            unanswered: UnansweredShares::of(scene, &self.config.departure),
+            // They tell departed hosts from those behind a NAT.
+            unanswered: match withheld(scene, &Kind::DepartedHosts) {
+                None => UnansweredShares::of(scene, &self.config.departure),
+                Some(_) => Vec::new(),
+            },
+            withheld: self
+                .detectors
+                .iter()
+                .filter_map(|(kind, _)| of_kind(kind))
+                .collect(),
         }
     }
 

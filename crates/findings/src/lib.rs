@@ -58,6 +58,7 @@
 //! crate opens no files and reads no clock. Feature `serde` derives `Serialize` for findings, and
 //! `Deserialize` for the configuration too.
 
+mod basis;
 mod benign;
 mod config;
 mod evidence;
@@ -73,6 +74,7 @@ mod selection;
 mod shares;
 mod traffic;
 
+pub use basis::WithheldKind;
 pub use benign::{Benign, Muted};
 pub use config::FindingsConfig;
 pub use evidence::{Activity, Contact, Evidence, Exhibit, FlowRow, PartyCount, PortCount};

@@ -1,5 +1,6 @@
 //! The table of samples.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ndarray::{Array2, ArrayView2, Axis};
@@ -22,6 +23,8 @@ pub struct SampleTable {
     systems: Vec<String>,
     clustered: Vec<bool>,
     slot_length: SlotLength,
+    /// Why a column has no values, if that is so.
+    withheld: BTreeMap<usize, String>,
 }
 
 /// Which sample a row is.
@@ -73,7 +76,24 @@ impl SampleTable {
             systems: family.systems().to_vec(),
             clustered: ids.map(|id| family.is_clustered(id)).collect(),
             slot_length,
+            withheld: BTreeMap::new(),
         }
+    }
+
+    /// Takes the values of a metric away because the input makes them wrong; the first reason
+    /// stays. A metric that the table does not have is passed over.
+    pub fn withhold(&mut self, metric: &str, reason: &str) {
+        let Some(column) = self.metric_index(metric) else {
+            return;
+        };
+        self.values.column_mut(column).fill(f64::NAN);
+        let reason = || reason.to_owned();
+        self.withheld.entry(column).or_insert_with(reason);
+    }
+
+    /// Why a metric has no values, if it is withheld.
+    pub fn withheld(&self, metric: usize) -> Option<&str> {
+        self.withheld.get(&metric).map(String::as_str)
     }
 
     /// Number of samples.

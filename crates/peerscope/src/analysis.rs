@@ -8,10 +8,11 @@ use peerscope_correlate::{
 use peerscope_findings::{Findings, Traffic};
 use peerscope_flow::SystemId;
 use peerscope_metric::SampleTable;
+use peerscope_read::Feed;
 use peerscope_slot::HostSlots;
 use serde::Serialize;
 
-use crate::InputReport;
+use crate::{InputReport, SourceReport};
 
 /// The result of a [`Session`](crate::Session). Serialises to JSON, the sample table left out:
 /// that has a file format of its own ([`SampleTable::write_csv`]).
@@ -24,6 +25,8 @@ pub struct Analysis {
     pub slot_seconds: f64,
     /// What was read and what of it was of interest.
     pub input: InputSummary,
+    /// Metrics that the input makes wrong; they have no values, and nothing rests on them.
+    pub withheld: Vec<WithheldMetric>,
     /// How many samples there are.
     pub samples: SampleSummary,
     /// Who exchanges how much with whom, how the metrics lie, and how stable their clusters are.
@@ -89,6 +92,18 @@ pub struct InputSummary {
     pub report: InputReport,
 }
 
+/// A metric that would be wrong, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WithheldMetric {
+    /// The metric.
+    pub metric: String,
+    /// The first source that makes it wrong.
+    pub source: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// Numbers of samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -133,7 +148,7 @@ impl InputSummary {
         let skipped = host_slots.skipped().by_reason().into_iter();
         let mut records_skipped = BTreeMap::new();
         for source in &report.sources {
-            if let crate::SourceReport::Log(log) = source {
+            if let SourceReport::Log(log) = source {
                 for (kind, count) in &log.skipped {
                     *records_skipped.entry(kind.to_string()).or_default() += count;
                 }
@@ -146,6 +161,27 @@ impl InputSummary {
             records_skipped,
             report,
         }
+    }
+}
+
+impl WithheldMetric {
+    /// Every metric that one of the sources makes wrong, by name.
+    pub(crate) fn all(report: &InputReport) -> Vec<Self> {
+        let mut all: BTreeMap<&str, Self> = BTreeMap::new();
+        for source in &report.sources {
+            let feed = match source {
+                SourceReport::Log(log) => log.feed.as_ref(),
+                SourceReport::Capture(_) | SourceReport::Repeat(_) => None,
+            };
+            for withheld in feed.map(Feed::withheld).unwrap_or_default() {
+                all.entry(withheld.metric).or_insert_with(|| Self {
+                    metric: withheld.metric.to_owned(),
+                    source: source.name().to_owned(),
+                    reason: withheld.reason.to_string(),
+                });
+            }
+        }
+        all.into_values().collect()
     }
 }
 

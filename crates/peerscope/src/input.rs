@@ -1,8 +1,8 @@
 //! Files of any kind to flows: logs through `read`, captures through `meter`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use peerscope_flow::{Flow, Volume};
+use peerscope_flow::{Flow, Timestamp, Volume};
 use peerscope_meter::{Capture, CaptureError, Meter, MeterConfig, MeterReport};
 use peerscope_read::{Digest, Format, ReadError, ReadOptions, ReadReport, Source};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use thiserror::Error;
 /// Reads files one after the other into flows, and keeps an account of each.
 ///
 /// Captures share one meter, so a flow that goes on in the next file stays one flow; give them in
-/// order of time.
+/// order of time ([`in_time_order`]).
 #[derive(Debug)]
 pub struct FlowFiles {
     read: ReadOptions,
@@ -124,6 +124,29 @@ pub enum InputError {
     /// It is no valid capture.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+}
+
+/// Files in order of time: by the start of their first record or packet.
+///
+/// A file of which that cannot be told comes first, so that reading says early what is wrong with
+/// it; files that start together stay as they were given.
+pub fn in_time_order(paths: Vec<PathBuf>, options: &ReadOptions) -> Vec<PathBuf> {
+    let mut starts: Vec<(Option<Timestamp>, PathBuf)> = paths
+        .into_iter()
+        .map(|path| (first_start(&path, options), path))
+        .collect();
+    starts.sort_by_key(|&(start, _)| start);
+    starts.into_iter().map(|(_, path)| path).collect()
+}
+
+fn first_start(path: &Path, options: &ReadOptions) -> Option<Timestamp> {
+    let source = Source::open(path, options).ok()?;
+    if source.format() != Format::Pcap {
+        return source.first_start().ok()?;
+    }
+    let mut capture = Capture::from_reader(source.name().to_owned(), source.into_input()).ok()?;
+    let packet = capture.next_packet().ok()??;
+    Some(packet.time)
 }
 
 /// Flows handed on at a time.
@@ -307,7 +330,41 @@ fn read_log(source: Source, sink: &mut impl FnMut(&[Flow])) -> Result<ReadReport
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peerscope_read::HEADER;
+    use peerscope_read::{HEADER, Policy};
+
+    #[test]
+    fn files_are_put_in_order_of_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let csv = |start: u32| {
+            let row = format!("{start},{start},udp,192.0.2.1,1,192.0.2.2,2,1,60,0,0,,,");
+            format!("{HEADER}\nbad row\n{row}\n").into_bytes()
+        };
+        let nfdump = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt\n\
+            1970-01-01 00:00:05,1970-01-01 00:00:06,1.0,10.0.0.1,10.0.0.2,5,53,UDP,........,0,0,2,100,3,9\n";
+        let mut capture = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+        capture.resize(24, 0);
+        // One empty packet, at 3 s.
+        capture.extend([3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let files = vec![
+            write("a", &csv(9_000_000)),
+            write("b", nfdump.as_bytes()),
+            write("c", &csv(2_000_000)),
+            write("d", &capture),
+            write("e", b"what is this"),
+            write("f", &csv(2_000_000)),
+        ];
+        let ordered = in_time_order(files, &ReadOptions::new().with_policy(Policy::Skip));
+        let names: Vec<_> = ordered
+            .iter()
+            .map(|path| path.file_name().unwrap())
+            .collect();
+        assert_eq!(names, ["e", "c", "f", "d", "b", "a"]);
+    }
 
     #[test]
     fn the_same_content_counts_once_whatever_its_name() {

@@ -58,7 +58,11 @@ mod input;
 mod pipeline;
 pub mod prelude;
 
-pub use analysis::{Analysis, Changes, Experimental, InputSummary, Overview, SampleSummary};
+pub use analysis::{
+    Analysis, Changes, Experimental, InputSummary, Overview, SampleSummary, WithheldMetric,
+};
 pub use context::RuleContext;
-pub use input::{CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport};
+pub use input::{
+    CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport, in_time_order,
+};
 pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

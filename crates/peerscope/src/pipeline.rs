@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::analysis::{Changes, Experimental, InputSummary, Overview, SampleSummary};
 use crate::input::spread;
-use crate::{Analysis, FlowFiles, InputError, SourceReport};
+use crate::{Analysis, FlowFiles, InputError, SourceReport, WithheldMetric};
 
 /// The settings of every step. Whatever is not set has the paper's value.
 #[derive(Clone, Debug)]
@@ -296,6 +296,10 @@ impl Session<'_> {
     /// Makes samples, clusters them, correlates what is interesting, and goes back to the flows for
     /// findings where these are asked for.
     ///
+    /// Metrics of the catalogue that a source makes wrong (one-sided and sampled feeds, see
+    /// [`Feed::withheld`](peerscope_read::Feed::withheld)) are withheld, and so are findings that
+    /// rest on them. A user's own metrics never are.
+    ///
     /// # Errors
     ///
     /// If the samples cannot be clustered on the scale asked for.
@@ -322,7 +326,11 @@ impl Session<'_> {
         traffic.into_iter().for_each(|more| whole.merge(more));
         let family = pipeline.aggregation.family();
         let host_slots = aggregator.finish();
-        let table = SampleTable::new(&host_slots, family, &pipeline.metrics);
+        let mut table = SampleTable::new(&host_slots, family, &pipeline.metrics);
+        let withheld = WithheldMetric::all(&report);
+        for WithheldMetric { metric, reason, .. } in &withheld {
+            table.withhold(metric, reason);
+        }
         let config = &pipeline.correlate;
         let correlation = correlate(&table, family.name(), &pipeline.rules, config)?;
         let stability = split_half(&table, &correlation, config);
@@ -334,6 +342,7 @@ impl Session<'_> {
             family: family.name().to_owned(),
             slot_seconds: host_slots.slot_length().as_secs(),
             input: InputSummary::new(&host_slots, report),
+            withheld,
             samples: SampleSummary::new(&table),
             changes: Changes {
                 halves: stability

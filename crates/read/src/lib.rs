@@ -1,4 +1,5 @@
-//! Flow logs to flows and back: canonical CSV and Parquet, Zeek's conn.log.
+//! Flow logs to flows: canonical CSV and Parquet, Zeek's conn.log, Tstat, nfdump, Argus, Suricata,
+//! `NetFlow` and IPFIX packets; and flows to canonical files.
 //!
 //! [`Source::open`] finds out by content how a file is compressed (gzip, zstd, xz) and what it
 //! holds ([`Format`]), and gives its flows as an iterator of results. Every error names the file,
@@ -30,7 +31,11 @@
 //! A packet capture is recognised as [`Format::Pcap`], but becomes flows elsewhere
 //! ([`Source::into_input`] gives its bytes).
 //!
-//! Feature `parquet` adds the canonical Parquet file, feature `serde` derives `Serialize` and
+//! Records of one direction are paired into flows ([`Pair`]), flows that a timeout split are made
+//! whole ([`Remerge`]), and addresses are replaced where results are shared ([`Anonymiser`]).
+//!
+//! Feature `parquet` adds the canonical Parquet file, `netflow` export packets (with the meter's
+//! decoders for the captures that hold them), `serde` derives `Serialize` and
 //! `Deserialize` for the public data types.
 
 mod address;

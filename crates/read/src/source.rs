@@ -6,13 +6,13 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use peerscope_flow::Flow;
+use peerscope_flow::{Flow, Span, Timestamp};
 
 use crate::decompress::{Input, decompress, fault_of};
 use crate::digest::Digesting;
 use crate::{
     ArgusReader, Compression, CsvReader, Fault, Format, NfdumpReader, Pair, Policy, Position,
-    ReadError, ReadOptions, ReadReport, SuricataReader, TstatReader, ZeekReader,
+    ReadError, ReadOptions, ReadReport, Record, SuricataReader, TstatReader, ZeekReader,
 };
 
 /// How much of the content is looked at to recognise it.
@@ -130,6 +130,34 @@ impl Source {
     /// The decompressed content from its beginning, for a reader of another crate.
     pub fn into_input(self) -> Box<dyn Read + Send> {
         self.input
+    }
+
+    /// The start of the first record that can be read, among the first thousand: by it files are
+    /// put in order of time. `None` if there is none, and for a capture, which is read elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Source::into_flows`].
+    pub fn first_start(self) -> Result<Option<Timestamp>, ReadError> {
+        fn first<T>(
+            records: impl Iterator<Item = Result<T, ReadError>>,
+            span: impl Fn(&T) -> Span,
+        ) -> Option<Timestamp> {
+            let record = records.take(1000).find_map(Result::ok)?;
+            Some(span(&record).start())
+        }
+        let (name, options) = (&self.name, &self.options);
+        let span = |record: &Record| record.span;
+        // Pairing would read on until a conversation is over.
+        Ok(match self.format {
+            Format::Pcap => None,
+            Format::Nfdump => first(NfdumpReader::new(name, self.input, options), span),
+            Format::Argus => first(ArgusReader::new(name, self.input, options), span),
+            Format::Suricata => first(SuricataReader::new(name, self.input, options), span),
+            #[cfg(feature = "netflow")]
+            Format::Netflow => first(crate::ExportReader::new(name, self.input)?, span),
+            _ => first(self.into_flows()?, |flow| flow.span),
+        })
     }
 
     /// The flows.
