@@ -26,7 +26,7 @@ fn file(bytes: &[u8]) -> Scratch {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -143,6 +143,26 @@ fn a_bomb_is_defused() {
         error.unwrap().fault,
         Fault::Expansion { limit: 3 }
     ));
+    // With the default limit: 100 MiB from 100 kB, and where it ended.
+    let lines = [&[b'1'; 65_535][..], b"\n"].concat();
+    let bytes = gzip(&[format!("{HEADER}\n{line}").as_bytes(), &lines.repeat(1600)].concat());
+    assert!(bytes.len() < 150_000, "{}", bytes.len());
+    let scratch = file(&bytes);
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let mut reader = Source::open(&scratch.path, &options)
+        .unwrap()
+        .into_flows()
+        .unwrap();
+    assert!(reader.by_ref().last().unwrap().is_err());
+    let report = reader.report();
+    let message = report.ended_by.as_deref().unwrap();
+    let line = report.records + 2;
+    assert!(report.flows == 1 && (1000..1600).contains(&line), "{line}");
+    let limit = "decompresses to more than 200 times its size, the limit";
+    assert!(
+        message.ends_with(&format!("flows:{line}: {limit}")),
+        "{message}"
+    );
     // One endless line.
     let scratch = file(&gzip(&vec![b'1'; 8 << 20]));
     let options = ReadOptions::new().with_format(Format::Csv);

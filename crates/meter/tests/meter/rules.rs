@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peerscope_flow::{Application, Flow, Handshake, InitiatorEvidence, Transport};
+use peerscope_flow::{Application, Flow, Handshake, InitiatorEvidence, Timestamp, Transport};
 use peerscope_meter::{
     Classifier, Classifiers, Initiator, Meter, MeterConfig, Payload, SkipReason, TcpClose,
 };
@@ -210,7 +210,7 @@ fn ended_flows_come_out_while_time_goes_on() {
     let mut meter = Meter::new(MeterConfig::new());
     let push = |meter: &mut Meter, made: &Made| {
         meter.push(&peerscope_meter::Packet {
-            time: peerscope_flow::Timestamp::from_micros(made.micros),
+            time: Timestamp::from_micros(made.micros),
             link: made.link,
             data: &made.bytes,
             original_length: made.original,
@@ -265,6 +265,41 @@ fn too_many_flows_end_the_oldest_early_and_are_counted() {
     assert_eq!((found.len(), report.flows, report.evicted), (100, 100, 90));
     // Evicted ten seconds after its SYN, a handshake is not known to have failed.
     assert_eq!(found[0].handshake, Some(Handshake::Unknown));
+}
+
+/// SYNs that nobody answers, each of another host: flows that have ended come out oldest first.
+fn flood(syns: u32, room: usize) {
+    let mut syn = tcp(0.0, A, "S", b"");
+    let mut meter = Meter::new(MeterConfig::new().with_max_live_flows(room));
+    let (mut flows, mut latest) = (0, Timestamp::MIN);
+    let mut in_order = |flow: Flow| {
+        flows += 1;
+        assert!(flow.span.start() > latest);
+        latest = flow.span.start();
+    };
+    for host in 0..syns {
+        syn.bytes[12..16].copy_from_slice(&host.to_be_bytes());
+        syn.micros = i64::from(host) * 10;
+        meter.push(&syn.packet());
+        meter.drain().for_each(&mut in_order);
+    }
+    let (rest, report) = meter.finish();
+    assert_eq!(rest.len(), room);
+    rest.into_iter().for_each(in_order);
+    assert_eq!(report.evicted, u64::from(syns) - room as u64);
+    assert_eq!((flows, report.flows), (syns, syns.into()));
+}
+
+#[test]
+fn a_flood_of_half_open_connections_is_bounded_and_counted() {
+    flood(100_000, 10_000);
+}
+
+/// `cargo test --release -p peerscope-meter -- --ignored ten_million`: 4M flows in some 900 MB.
+#[test]
+#[ignore = "ten million packets"]
+fn ten_million_half_open_connections_are_bounded_and_counted() {
+    flood(10_000_000, MeterConfig::MAX_LIVE_FLOWS);
 }
 
 #[test]
