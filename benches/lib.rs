@@ -1,5 +1,6 @@
 //! Seeded inputs for the benchmarks.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 
 use peerscope_flow::{
@@ -149,6 +150,48 @@ fn low_u16(number: u64) -> u16 {
 
 fn ipnet(ip: Ipv4Addr, length: u8) -> peerscope_flow::IpNet {
     peerscope_flow::IpNet::new_assert(IpAddr::V4(ip), length)
+}
+
+/// The flows as Zeek writes them, tab-separated.
+pub fn zeek_log(flows: &[Flow]) -> String {
+    let mut text = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n\
+        #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\t\
+        resp_bytes\tconn_state\tlocal_orig\tlocal_resp\tmissed_bytes\thistory\torig_pkts\torig_ip_bytes\t\
+        resp_pkts\tresp_ip_bytes\ttunnel_parents\n"
+        .to_owned();
+    for (number, flow) in flows.iter().enumerate() {
+        let start = flow.span.start().as_micros();
+        let lasted = flow.span.micros();
+        let (src, dst) = (flow.src, flow.dst);
+        let tcp = flow.transport == Transport::Tcp;
+        let (state, history) = match (tcp, flow.rev.packets > 0) {
+            (true, true) => ("SF", "ShADadFf"),
+            (true, false) => ("S0", "S"),
+            (false, true) => ("SF", "Dd"),
+            (false, false) => ("S0", "D"),
+        };
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{}.{:06}\tC{number:017}\t{}\t{}\t{}\t{}\t{}\t-\t{}.{:06}\t{}\t{}\t{state}\t-\t-\t0\t{history}\t{}\t{}\t{}\t{}\t-",
+            start / 1_000_000,
+            start % 1_000_000,
+            src.ip,
+            src.port,
+            dst.ip,
+            dst.port,
+            flow.transport,
+            lasted / 1_000_000,
+            lasted % 1_000_000,
+            flow.fwd.packets * 35,
+            flow.rev.packets * 35,
+            flow.fwd.packets,
+            flow.fwd.bytes,
+            flow.rev.packets,
+            flow.rev.bytes,
+        );
+    }
+    text
 }
 
 /// The sizes to run: small ones only where cargo asks for a quick check (`cargo bench -- --test`).
