@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
+#[path = "data/arkime.rs"]
+mod arkime;
 #[path = "data/exports.rs"]
 mod exports;
 #[path = "data/ipfixprobe.rs"]
@@ -35,7 +37,8 @@ mod zeek;
 type Module = fn(&Path) -> Vec<Trial>;
 
 /// Every module, by name.
-const MODULES: [Module; 10] = [
+const MODULES: [Module; 11] = [
+    arkime::tests,
     exports::tests,
     ipfixprobe::tests,
     lab::tests,
