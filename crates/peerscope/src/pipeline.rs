@@ -323,7 +323,9 @@ impl Session<'_> {
             }
         }
         let mut whole = TrafficLog::new(&pipeline.aggregation);
-        traffic.into_iter().for_each(|more| whole.merge(more));
+        for more in traffic {
+            whole.merge(more);
+        }
         let family = pipeline.aggregation.family();
         let host_slots = aggregator.finish();
         let mut table = SampleTable::new(&host_slots, family, &pipeline.metrics);

@@ -255,7 +255,10 @@ fn row_groups_are_read_apart() {
         let (shared, report) = shared_out(&file, sinks).unwrap();
         assert!(shared == flows, "{sinks} sinks");
         assert_eq!((report.flows, report.records), (10_000, 10_000));
-        assert_eq!(report.last.map(|last| last.as_micros()), Some(9_999));
+        assert_eq!(
+            report.last,
+            Some(peerscope_flow::Timestamp::from_micros(9_999))
+        );
         assert_eq!(report.digest, Some(Digest::of_file(file.path()).unwrap()));
     }
 }

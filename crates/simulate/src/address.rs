@@ -214,7 +214,7 @@ mod tests {
         let mut seen = HashSet::new();
         for host in 0..MAX_HOSTS {
             let ip = monitored(host);
-            assert_eq!(topology.zone(ip.into()), Zone::Monitored);
+            assert_eq!(topology.zone(IpAddr::from(ip)), Zone::Monitored);
             assert!(seen.insert(ip));
         }
         for zone in [Zone::Provider, Zone::Internet] {

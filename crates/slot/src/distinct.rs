@@ -233,7 +233,7 @@ mod tests {
                 }
                 let mut counted = BTreeMap::new();
                 let mut list = Starts::default();
-                starts.iter().for_each(|&start| list.push(start));
+                for start in &starts { list.push(*start); }
                 counter.count(&list, 6, |group, distinct| {
                     counted.insert(group, distinct);
                 });
