@@ -20,6 +20,8 @@ pub struct Document {
     pub slot_seconds: f64,
     /// What was read.
     pub input: Input,
+    /// Metrics that the input makes wrong.
+    pub withheld: Vec<Withheld>,
     /// Numbers of samples.
     pub samples: SampleNumbers,
     /// Who exchanges how much with whom.
@@ -247,12 +249,25 @@ pub struct System {
     pub pairs: Vec<Pair>,
 }
 
+/// A metric without values, because the input makes them wrong.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Withheld {
+    /// Its name.
+    pub metric: String,
+    /// The source that makes it wrong.
+    pub source: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// How far a metric was brought.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Metric {
-    /// `too-few-values`, `needs-rule` or `clustered`.
+    /// `withheld`, `too-few-values`, `needs-rule` or `clustered`.
     pub status: String,
     /// Defined values.
     pub n: u64,
@@ -292,6 +307,13 @@ pub struct Noise {
     pub count: u64,
     /// Where they lie.
     pub regions: Vec<Interval>,
+}
+
+impl Metric {
+    /// Whether there are clusters, of interest or not.
+    pub fn is_clustered(&self) -> bool {
+        !matches!(self.status.as_str(), "withheld" | "too-few-values")
+    }
 }
 
 /// The interesting samples of a metric.
@@ -404,6 +426,21 @@ pub struct Findings {
     pub muted: Vec<Muted>,
     /// Why flows stayed unanswered.
     pub unanswered: Vec<Unanswered>,
+    /// Kinds that were not looked for.
+    pub withheld: Vec<WithheldKind>,
+}
+
+/// A kind of finding that was not looked for, because it rests on a withheld metric.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct WithheldKind {
+    /// The kind.
+    pub kind: String,
+    /// The metric.
+    pub metric: String,
+    /// Why that is withheld.
+    pub reason: String,
 }
 
 /// Something an operator can act on.

@@ -231,7 +231,7 @@ fn most_interesting(system: &System) -> Option<&str> {
     if system
         .metrics
         .get(PAPER)
-        .is_some_and(|metric| metric.status != "too-few-values")
+        .is_some_and(crate::model::Metric::is_clustered)
     {
         return Some(PAPER);
     }

@@ -250,6 +250,24 @@ fn labels_from_outside_are_text() {
     }
 }
 
+#[test]
+fn what_is_withheld_is_said_with_its_reason() {
+    let mut report = hostile::open("lab-a");
+    let analysis = br#"{"withheld": [{"metric": "bps-sent-UDP", "source": "<b>", "reason": "one way"}],
+        "findings": {"withheld": [{"kind": "buddy", "metric": "bps-sent-UDP", "reason": "one way"}]}}"#;
+    let evidence = b"{}".as_slice();
+    let bare = Report::from_json(analysis.as_slice(), evidence, report.samples.clone()).unwrap();
+    report.document.withheld = bare.document.withheld;
+    report.document.findings.withheld = bare.document.findings.withheld;
+    let html = report
+        .page()
+        .html
+        .replace("<bdi>", "")
+        .replace("</bdi>", "");
+    assert!(html.contains("bps-sent-UDP: one way (&lt;b&gt;)"));
+    assert!(html.contains("buddy were not looked for: they rest on bps-sent-UDP (one way)"));
+}
+
 #[cfg(feature = "png")]
 #[test]
 fn pictures_have_their_size() {

@@ -119,6 +119,10 @@ fn withheld(report: &Report) -> Markup {
             );
         }
     }
+    for withheld in &document.withheld {
+        let why = html! { (shown(&withheld.metric)) ": " (shown(&withheld.reason)) " (" (shown(&withheld.source)) ")" };
+        add("metric", 1, why);
+    }
     let clustered = |name: &str| document.systems.get(name).is_some();
     for (system, number) in &document.samples.by_system {
         if *number > 0 && !clustered(system) {
@@ -146,6 +150,10 @@ fn withheld(report: &Report) -> Markup {
                 add("metrics", number, html! { "of " (shown(name)) ": " (why) });
             }
         }
+    }
+    for withheld in &document.findings.withheld {
+        let why = html! { (shown(&withheld.kind)) " were not looked for: they rest on " (shown(&withheld.metric)) " (" (shown(&withheld.reason)) ")" };
+        add("kind of finding", 1, why);
     }
     for muted in &document.findings.muted {
         let finding = &muted.finding;

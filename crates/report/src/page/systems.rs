@@ -36,7 +36,7 @@ fn of_system(
     let mut histograms = Vec::new();
     let mut without = 0;
     for (metric, outcome) in system.metrics.iter() {
-        if outcome.status == "too-few-values" {
+        if !outcome.is_clustered() {
             continue;
         }
         let Some(named) = report.metric_figure(name, metric) else {
@@ -78,6 +78,7 @@ fn metric_row(name: &str, metric: &Metric, link: Option<String>) -> Vec<Cell> {
     let share = |part: u64| part as f64 / metric.n.max(1) as f64;
     let interesting = metric.interesting.as_ref();
     let reading = match (metric.status.as_str(), interesting) {
+        ("withheld", _) => html! { "withheld: the input makes it wrong" },
         ("too-few-values", _) => html! { "too few values to cluster" },
         ("needs-rule", _) => html! { "needs a rule" },
         (_, Some(found)) if found.count > 0 => html! { (shown(&found.explanation)) },
