@@ -15,13 +15,14 @@ use crate::{Aggregation, Direction, HostSlots, Share, SkippedFlows};
 
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
-/// Memory: about 350 bytes a host and slot, 12 bytes a flow started.
+/// Memory: about 350 bytes a host and slot, and 12 bytes for each monitored end of a flow started (more
+/// for new IPv6 peers).
 #[derive(Clone, Debug)]
 pub struct Aggregator<'a> {
     config: &'a Aggregation,
     hosts: Hosts,
     open: OpenSlots,
-    /// First and last slot of every flow seen.
+    /// First and last slot over every flow in the time range that is not too long.
     slots: Option<(SlotIndex, SlotIndex)>,
     latest: Window,
     flows: u64,
@@ -246,7 +247,10 @@ impl<'a> Aggregator<'a> {
             return Err(Skip::OutsideTime);
         }
         let (first, last) = self.latest.slots_of(flow.span, config.slot_length);
-        self.slots = union(self.slots, Some((first, last)));
+        // A record with an absurd end does not move the end of the trace.
+        if last.0.abs_diff(first.0) < config.max_slots_per_flow {
+            self.slots = union(self.slots, Some((first, last)));
+        }
         let admitted = config.admit(flow, (first, last))?;
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
         let ends = match admitted.counts_for {

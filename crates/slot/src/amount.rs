@@ -62,7 +62,7 @@ impl Amount {
         self == Self::ZERO
     }
 
-    /// The nearest floating-point number, to within an ulp.
+    /// The floating-point number, to within an ulp.
     pub fn to_f64(self) -> f64 {
         let unit = 1.0 / (1_u128 << 64) as f64;
         let Fraction { high, low } = self.fraction;

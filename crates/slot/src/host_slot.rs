@@ -166,7 +166,8 @@ impl HostSlots {
         self.skipped
     }
 
-    /// First and last slot of the trace, over every flow seen; both are only partly covered.
+    /// First and last slot of the trace, over every flow in the time range, of interest or not; both
+    /// are only partly covered. A flow that is active in too many slots does not count.
     pub fn edge_slots(&self) -> Option<(SlotIndex, SlotIndex)> {
         self.slots
     }

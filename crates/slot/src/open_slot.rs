@@ -1,5 +1,8 @@
 //! A slot that still takes flows.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
@@ -14,6 +17,8 @@ use crate::{Direction, HostSlot};
 pub(crate) struct OpenSlots {
     slots: Vec<(SlotIndex, OpenSlot)>,
     places: HashMap<i64, usize, RandomState>,
+    /// Slots that [`count`](Self::count) has not come to, the earliest on top, and where they stand.
+    uncounted: BinaryHeap<Reverse<(SlotIndex, usize)>>,
     /// Where the last flow went: the next one mostly goes there too, or to the slot behind it.
     latest: usize,
 }
@@ -39,15 +44,21 @@ impl OpenSlots {
     }
 
     /// Counts what is distinct in the slots from `first` to before `end`, see [`OpenSlot::count`].
+    /// Both never go back: each slot is looked at once.
     pub(crate) fn count(
         &mut self,
         first: SlotIndex,
         end: SlotIndex,
         counter: &mut DistinctCounter,
     ) {
-        let within = |slot: SlotIndex| first <= slot && slot < end;
-        let slots = self.slots.iter_mut().filter(|(slot, _)| within(*slot));
-        slots.for_each(|(_, open)| open.count(counter));
+        while let Some(&Reverse((slot, place))) = self.uncounted.peek()
+            && slot < end
+        {
+            self.uncounted.pop();
+            if first <= slot {
+                self.slots[place].1.count(counter);
+            }
+        }
     }
 
     pub(crate) fn into_slots(self) -> Vec<(SlotIndex, OpenSlot)> {
@@ -57,7 +68,9 @@ impl OpenSlots {
     fn find_or_open(&mut self, slot: SlotIndex) -> usize {
         *self.places.entry(slot.0).or_insert_with(|| {
             self.slots.push((slot, OpenSlot::default()));
-            self.slots.len() - 1
+            let place = self.slots.len() - 1;
+            self.uncounted.push(Reverse((slot, place)));
+            place
         })
     }
 }

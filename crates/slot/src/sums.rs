@@ -16,8 +16,9 @@ pub(crate) struct Sums {
     packets: u64,
     duration_micros: u64,
     live: u32,
-    /// By direction, as everything below.
+    /// By direction.
     started: [u32; 2],
+    /// By direction.
     unanswered: [u32; 2],
     /// Bit i: control system i was active.
     pub(crate) control: u32,

@@ -14,8 +14,8 @@ impl ParquetFile {
     ///
     /// Which sink gets which flow is left to chance, so what is made of the sinks must not depend
     /// on it. Rows that cannot be read are skipped and counted. A damaged row group ends where the
-    /// damage is, and the others are still read; the report names the first one. It has neither
-    /// size nor digest, which a [`Source`](crate::Source) knows.
+    /// damage is, and the others are still read; the report names the first one. The
+    /// report has neither size nor digest, which a [`Source`](crate::Source) knows.
     ///
     /// # Panics
     ///
