@@ -34,6 +34,7 @@ mod family;
 mod flow;
 mod port;
 mod time;
+mod watermark;
 mod zone;
 
 pub use address::AddressBits;
@@ -43,6 +44,7 @@ pub use family::{Family, FamilyError, Interest, SystemId};
 pub use flow::{Flow, Handshake, HandshakeError, InitiatorEvidence, Volume};
 pub use port::{PortRange, PortRangeError};
 pub use time::{SlotIndex, SlotLength, SlotLengthError, Span, SpanError, Timestamp};
+pub use watermark::{Arrival, Watermark};
 pub use zone::{Topology, Zone};
 
 // Part of the public interface of `Topology`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use peerscope_flow::{Flow, FlowKey, InitiatorEvidence, Timestamp};
+use peerscope_flow::{Arrival, Flow, FlowKey, InitiatorEvidence, Timestamp, Watermark};
 
 use crate::{ActivityBuilder, ActivityError, Miner, Rule, RuleBook, RuleKey};
 
@@ -15,17 +15,17 @@ use crate::{ActivityBuilder, ActivityError, Miner, Rule, RuleBook, RuleKey};
 /// mining by itself. Each novel rule is reported once.
 ///
 /// Flows may come out of order within the horizon; those that ended before it are skipped and
-/// counted.
+/// counted. So are those that end too far ahead, if a [limit](Self::with_max_jump) is set.
 #[derive(Clone, Debug)]
 pub struct StreamMiner {
     miner: Miner,
     book: RuleBook,
-    horizon_us: i64,
     step_us: i64,
     max_stretches: usize,
     activity: ActivityBuilder,
-    /// Latest time seen, and when it was last mined up to.
-    now: Option<Timestamp>,
+    /// As far behind the latest time as the horizon reaches.
+    watermark: Watermark,
+    /// When it was last mined up to.
     mined: Option<Timestamp>,
     reported: BTreeSet<RuleKey>,
     counts: StreamCounts,
@@ -37,6 +37,8 @@ pub struct StreamMiner {
 pub struct StreamCounts {
     /// Flows and packets that came after their time had left the horizon.
     pub late: u64,
+    /// Flows and packets from further ahead than a jump may be.
+    pub ahead: u64,
     /// Stretches of activity dropped early because memory was full.
     pub dropped: u64,
     /// How often the horizon was mined.
@@ -53,10 +55,9 @@ impl StreamMiner {
             activity: miner.activity(),
             miner,
             book,
-            horizon_us: 7200 * Timestamp::MICROS_PER_SEC,
             step_us: 1800 * Timestamp::MICROS_PER_SEC,
             max_stretches: Self::MAX_STRETCHES,
-            now: None,
+            watermark: Watermark::new(7_200_000_000),
             mined: None,
             reported: BTreeSet::new(),
             counts: StreamCounts::default(),
@@ -66,8 +67,18 @@ impl StreamMiner {
     /// Another horizon and step, in microseconds; values below 1 are 1.
     #[must_use]
     pub fn with_horizon(mut self, horizon_us: i64, step_us: i64) -> Self {
-        self.horizon_us = horizon_us.max(1);
+        self.watermark = self
+            .watermark
+            .with_lateness(horizon_us.max(1).unsigned_abs());
         self.step_us = step_us.max(1);
+        self
+    }
+
+    /// Skips and counts what lies further ahead of the latest time than this many microseconds, until
+    /// enough agree on it (see [`Watermark`]); without a limit every time is believed.
+    #[must_use]
+    pub fn with_max_jump(mut self, micros: u64) -> Self {
+        self.watermark = self.watermark.with_max_jump(micros);
         self
     }
 
@@ -84,10 +95,8 @@ impl StreamMiner {
     ///
     /// If the horizon is too long for the window.
     pub fn push(&mut self, flow: &Flow) -> Result<Vec<Rule>, ActivityError> {
-        let novel = self.advance(flow.span.end())?;
-        if self.is_late(flow.span.end()) {
-            self.counts.late += 1;
-        } else {
+        let (novel, arrived) = self.advance(flow.span.end())?;
+        if arrived {
             self.activity.push(flow);
             self.bound();
         }
@@ -105,10 +114,8 @@ impl StreamMiner {
         time: Timestamp,
         initiator: InitiatorEvidence,
     ) -> Result<Vec<Rule>, ActivityError> {
-        let novel = self.advance(time)?;
-        if self.is_late(time) {
-            self.counts.late += 1;
-        } else {
+        let (novel, arrived) = self.advance(time)?;
+        if arrived {
             self.activity.push_packet(key, time, initiator);
             self.bound();
         }
@@ -121,12 +128,12 @@ impl StreamMiner {
     ///
     /// As for [`StreamMiner::push`].
     pub fn mine(&mut self) -> Result<Vec<Rule>, ActivityError> {
-        let Some(now) = self.now else {
+        let Some(passed) = self.watermark.passed() else {
             return Ok(Vec::new());
         };
-        self.mined = Some(now);
+        self.mined = self.watermark.latest();
         self.counts.minings += 1;
-        self.activity.forget_before(self.cutoff(now));
+        self.activity.forget_before(passed);
         let found = self.miner.mine(&self.activity.clone().finish()?);
         Ok(found
             .rules
@@ -140,24 +147,21 @@ impl StreamMiner {
         self.counts
     }
 
-    fn cutoff(&self, now: Timestamp) -> Timestamp {
-        now.saturating_add_micros(-self.horizon_us)
-    }
-
-    fn is_late(&self, time: Timestamp) -> bool {
-        self.now.is_some_and(|now| time < self.cutoff(now))
-    }
-
-    /// Moves time on to that of an item about to be added, and mines before it if a step is over.
-    fn advance(&mut self, time: Timestamp) -> Result<Vec<Rule>, ActivityError> {
-        let start = *self.mined.get_or_insert(time);
-        let due = time.micros_since(start) >= self.step_us;
-        let novel = if due { self.mine()? } else { Vec::new() };
-        if due {
+    /// Moves time on to that of an item about to be added, and mines before it if a step is over;
+    /// says too whether the item is to be added.
+    fn advance(&mut self, time: Timestamp) -> Result<(Vec<Rule>, bool), ActivityError> {
+        let mut watermark = self.watermark;
+        let arrival = watermark.observe(time);
+        let mut novel = Vec::new();
+        if arrival == Arrival::Ahead {
+            self.counts.ahead += 1;
+        } else if time.micros_since(*self.mined.get_or_insert(time)) >= self.step_us {
+            novel = self.mine()?;
             self.mined = Some(time);
         }
-        self.now = self.now.max(Some(time));
-        Ok(novel)
+        self.watermark = watermark;
+        self.counts.late += u64::from(arrival == Arrival::Late);
+        Ok((novel, arrival == Arrival::InTime))
     }
 
     fn bound(&mut self) {
@@ -165,8 +169,8 @@ impl StreamMiner {
             return;
         }
         let before = self.activity.len();
-        if let Some(now) = self.now {
-            self.activity.forget_before(self.cutoff(now));
+        if let Some(passed) = self.watermark.passed() {
+            self.activity.forget_before(passed);
         }
         if self.activity.len() * 4 > self.max_stretches * 3 {
             let held = self.activity.len();

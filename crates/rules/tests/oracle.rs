@@ -357,6 +357,18 @@ fn a_stream_reports_a_novel_rule_once_and_stays_bounded() {
     assert_eq!(stream.counts().late, 1);
     let mut book = RuleBook::new();
     book.learn(&novel);
+    // A clock that runs wild throws nothing away.
+    let mut stream = StreamMiner::new(miner.clone(), book.clone()).with_max_jump(7_200_000_000);
+    for (number, flow) in heartbeats(600).into_iter().enumerate() {
+        if number % 10 == 0 {
+            let mut wild = flow.clone();
+            wild.span = Span::at(Timestamp::MAX);
+            assert!(stream.push(&wild).unwrap().is_empty());
+        }
+        assert!(stream.push(&flow).unwrap().is_empty());
+    }
+    assert!(stream.counts().ahead >= 60 && stream.counts().minings >= 8);
+    assert_eq!(stream.counts().late, 0);
     let mut stream = StreamMiner::new(miner, book);
     for flow in heartbeats(600) {
         assert!(stream.push(&flow).unwrap().is_empty());

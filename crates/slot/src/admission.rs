@@ -28,6 +28,8 @@ pub(crate) enum Skip {
     GroupPeer,
     Internal,
     TooLong,
+    Late,
+    Ahead,
 }
 
 impl Aggregation {
@@ -72,6 +74,16 @@ impl Aggregation {
         })
     }
 
+    /// Why a flow is skipped that is to be skipped for a reason behind all others.
+    pub(crate) fn refuse(&self, flow: &Flow, last: Skip) -> Skip {
+        if !self.covers(flow.span.start()) {
+            return Skip::OutsideTime;
+        }
+        let slot_of = |time| self.slot_length.slot_of(time);
+        let slots = (slot_of(flow.span.start()), slot_of(flow.span.end()));
+        self.admit(flow, slots).err().unwrap_or(last)
+    }
+
     /// Whether a flow enters an aggregate of its initiator, and of its responder.
     ///
     /// What drills down from samples to flows asks here which flows the samples were made of.
@@ -95,6 +107,8 @@ impl SkippedFlows {
             Skip::GroupPeer => &mut self.group_peer,
             Skip::Internal => &mut self.internal,
             Skip::TooLong => &mut self.too_long,
+            Skip::Late => &mut self.late,
+            Skip::Ahead => &mut self.ahead,
         };
         *counter += 1;
     }

@@ -1,17 +1,17 @@
 //! The aggregator: batches of flows in, host slots out.
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use peerscope_flow::{AddressBits, Flow, SlotIndex, SlotLength, Span, Timestamp};
+use peerscope_flow::{Flow, SlotIndex, SlotLength, Span, Timestamp};
 use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::admission::Skip;
+use crate::carried::Carried;
+use crate::close::close;
 use crate::distinct::DistinctCounter;
 use crate::hosts::Hosts;
-use crate::open_slot::{ClosedSlot, OpenSlot, OpenSlots, View};
+use crate::open_slot::{OpenSlots, View};
 use crate::sums::Portion;
-use crate::{Aggregation, Direction, HostSlots, Share, SkippedFlows};
+use crate::{Aggregation, Direction, HostSlot, HostSlots, Share, SkippedFlows};
 
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
@@ -20,13 +20,16 @@ use crate::{Aggregation, Direction, HostSlots, Share, SkippedFlows};
 #[derive(Clone, Debug)]
 pub struct Aggregator<'a> {
     config: &'a Aggregation,
-    hosts: Hosts,
-    open: OpenSlots,
+    pub(crate) hosts: Hosts,
+    pub(crate) open: OpenSlots,
     /// First and last slot over every flow in the time range that is not too long.
     slots: Option<(SlotIndex, SlotIndex)>,
     latest: Window,
     flows: u64,
     skipped: SkippedFlows,
+    /// The last slot that is opened now; flows that go on behind it are carried. Of streams only.
+    pub(crate) horizon: SlotIndex,
+    pub(crate) carried: Vec<Carried>,
 }
 
 /// The slot of the latest flow: the next one mostly starts there too, which saves a division.
@@ -148,6 +151,8 @@ impl<'a> Aggregator<'a> {
             latest: Window::EMPTY,
             flows: 0,
             skipped: SkippedFlows::default(),
+            horizon: SlotIndex(i64::MAX),
+            carried: Vec::new(),
         }
     }
 
@@ -281,7 +286,16 @@ impl<'a> Aggregator<'a> {
 
     fn add_spanning(&mut self, mut view: View<'_>, last: SlotIndex) {
         view.number = self.hosts.number(view.host);
-        for slot in (view.first.0..=last.0).map(SlotIndex) {
+        let reach = last.min(self.horizon).max(view.first);
+        self.add_portions(view, (view.first, reach));
+        if reach < last {
+            self.carried.push(Carried::new(&view, reach, last));
+        }
+    }
+
+    /// Adds what a flow that spans slots brings into those of a range.
+    pub(crate) fn add_portions(&mut self, mut view: View<'_>, (from, to): (SlotIndex, SlotIndex)) {
+        for slot in (from.0..=to.0).map(SlotIndex) {
             let portion = portion(view.flow, self.config, slot);
             view.place = self.open.place(slot);
             let open = self.open.at(view.place);
@@ -303,61 +317,43 @@ struct Views<'f> {
 /// Flows of a block: what is kept of them between the steps stays in the first cache.
 const BLOCK: usize = 128;
 
-/// Brings the parts of each slot together and closes the slots in parallel.
+/// Brings the parts together and closes every slot.
 fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
-    let mut flows = 0;
-    let mut skipped = SkippedFlows::default();
-    let mut edges = None;
-    let mut hosts = Hosts::default();
-    let mut by_slot: HashMap<SlotIndex, Vec<(usize, OpenSlot)>, RandomState> = HashMap::default();
-    let mut numbers: Vec<Vec<u32>> = Vec::new();
-    for (part, aggregator) in parts.into_iter().enumerate() {
-        flows += aggregator.flows;
-        skipped.merge(&aggregator.skipped);
-        edges = union(edges, aggregator.slots);
-        let addresses = aggregator.hosts.addresses().iter();
-        numbers.push(addresses.map(|&host| hosts.number(host)).collect());
-        for (slot, open) in aggregator.open.into_slots() {
-            by_slot.entry(slot).or_default().push((part, open));
+    let totals = Totals::of(&parts);
+    let parts = parts
+        .into_iter()
+        .map(|part| (part.hosts, part.open.into_slots()));
+    totals.with_rows(close(config, parts), config)
+}
+
+/// What is counted of a trace as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) flows: u64,
+    pub(crate) skipped: SkippedFlows,
+    pub(crate) slots: Option<(SlotIndex, SlotIndex)>,
+}
+
+impl Totals {
+    pub(crate) fn of(parts: &[Aggregator<'_>]) -> Self {
+        let mut totals = Self::default();
+        for part in parts {
+            totals.flows += part.flows;
+            totals.skipped.merge(&part.skipped);
+            totals.slots = union(totals.slots, part.slots);
         }
+        totals
     }
-    let slots: Vec<(SlotIndex, Vec<(usize, OpenSlot)>)> = by_slot.into_iter().collect();
-    let close = |counter: &mut DistinctCounter,
-                 (slot, parts): (SlotIndex, Vec<(usize, OpenSlot)>)| {
-        let mut parts = parts.into_iter();
-        let mut whole = OpenSlot::default();
-        if let Some((part, first)) = parts.next() {
-            whole = first.renumbered(&numbers[part]);
+
+    pub(crate) fn with_rows(self, rows: Vec<HostSlot>, config: &Aggregation) -> HostSlots {
+        HostSlots {
+            rows,
+            slot_length: config.slot_length,
+            flows: self.flows,
+            of_interest: self.flows - self.skipped.total(),
+            skipped: self.skipped,
+            slots: self.slots,
         }
-        for (part, open) in parts {
-            whole.merge(&open, &numbers[part]);
-        }
-        whole.close(slot, counter)
-    };
-    let closed: Vec<ClosedSlot> = slots
-        .into_par_iter()
-        .map_init(DistinctCounter::default, close)
-        .collect();
-    let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = Vec::new();
-    for slot in &closed {
-        let hosts = slot
-            .hosts
-            .iter()
-            .map(|&host| hosts.addresses()[host as usize]);
-        rows.extend(hosts.zip(0..).map(|(host, row)| (host, slot, row)));
-    }
-    rows.par_sort_unstable_by_key(|(host, slot, _)| (*host, slot.slot));
-    let host_slot = |&(host, slot, row): &(AddressBits, &ClosedSlot, usize)| {
-        slot.host_slot(row, host, &config.family)
-    };
-    let rows = rows.par_iter().map(host_slot).collect();
-    HostSlots {
-        rows,
-        slot_length: config.slot_length,
-        flows,
-        of_interest: flows - skipped.total(),
-        skipped,
-        slots: edges,
     }
 }
 

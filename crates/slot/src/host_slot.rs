@@ -194,11 +194,15 @@ pub struct SkippedFlows {
     pub internal: u64,
     /// Active in more slots than the limit.
     pub too_long: u64,
+    /// Started in a slot that was final already: streams only.
+    pub late: u64,
+    /// Started too far ahead of all others: streams only.
+    pub ahead: u64,
 }
 
 impl SkippedFlows {
     /// Every reason with its count, in a fixed order.
-    pub fn by_reason(&self) -> [(&'static str, u64); 8] {
+    pub fn by_reason(&self) -> [(&'static str, u64); 10] {
         [
             ("outside-time", self.outside_time),
             ("other-transport", self.other_transport),
@@ -208,6 +212,8 @@ impl SkippedFlows {
             ("group-peer", self.group_peer),
             ("internal", self.internal),
             ("too-long", self.too_long),
+            ("late", self.late),
+            ("ahead", self.ahead),
         ]
     }
 
@@ -225,5 +231,7 @@ impl SkippedFlows {
         self.group_peer += other.group_peer;
         self.internal += other.internal;
         self.too_long += other.too_long;
+        self.late += other.late;
+        self.ahead += other.ahead;
     }
 }

@@ -28,20 +28,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A [`StreamingAggregator`] gives each host slot as soon as no flow in time can change it, and holds
+//! open slots only.
+//!
 //! [`aggregate`] uses the threads of the current rayon pool. Feature `serde` derives `Serialize`
 //! and `Deserialize` for the results.
 
 mod admission;
 mod aggregator;
 mod amount;
+mod carried;
+mod close;
 mod config;
 mod distinct;
 mod host_slot;
 mod hosts;
 mod open_slot;
+mod streaming;
 mod sums;
 
 pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
 pub use amount::{Amount, Share};
 pub use config::{Aggregation, PrefixLengthError};
 pub use host_slot::{Direction, DirectionSlot, HostSlot, HostSlots, SkippedFlows, TransportSlot};
+pub use streaming::StreamingAggregator;

@@ -65,6 +65,45 @@ impl OpenSlots {
         self.slots
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenSlot> {
+        self.slots.iter().map(|(_, open)| open)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes out the slots before `end`.
+    pub(crate) fn take_before(&mut self, end: SlotIndex) -> Vec<(SlotIndex, OpenSlot)> {
+        let slots = std::mem::take(self).slots.into_iter();
+        let (taken, kept) = slots.partition(|&(slot, _)| slot < end);
+        self.put(kept);
+        taken
+    }
+
+    /// The same slots with other numbers for their hosts.
+    pub(crate) fn renumber(&mut self, numbers: &[u32]) {
+        let slots = std::mem::take(self).slots.into_iter();
+        self.put(
+            slots
+                .map(|(slot, open)| (slot, open.renumbered(numbers)))
+                .collect(),
+        );
+    }
+
+    /// Fills what is empty.
+    fn put(&mut self, slots: Vec<(SlotIndex, OpenSlot)>) {
+        let places = slots.iter().zip(0..);
+        self.places = places
+            .clone()
+            .map(|((slot, _), place)| (slot.0, place))
+            .collect();
+        self.uncounted = places
+            .map(|((slot, _), place)| Reverse((*slot, place)))
+            .collect();
+        self.slots = slots;
+    }
+
     fn find_or_open(&mut self, slot: SlotIndex) -> usize {
         *self.places.entry(slot.0).or_insert_with(|| {
             self.slots.push((slot, OpenSlot::default()));
@@ -82,7 +121,7 @@ impl OpenSlots {
 pub(crate) struct OpenSlot {
     /// Rows by the number of their host.
     rows: HashMap<u32, u32, RandomState>,
-    hosts: Vec<u32>,
+    pub(crate) hosts: Vec<u32>,
     /// TCP, UDP.
     sums: [Vec<Sums>; 2],
     /// TCP only.
