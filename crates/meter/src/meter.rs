@@ -104,8 +104,12 @@ impl Meter {
                 self.report.clock_jumps += 1;
             }
         }
-        match decode(packet, self.depth).and_then(|decoded| self.admit(decoded)) {
-            Ok(decoded) => {
+        let mut decoded = match decode(packet, self.depth) {
+            Ok(decoded) => decoded,
+            Err(reason) => return self.report.skipped.count(reason),
+        };
+        match self.admit(&mut decoded) {
+            Ok(()) => {
                 let bytes = match self.config.byte_count {
                     ByteCount::Ip => decoded.ip_length.into(),
                     ByteCount::Frame => frame.into(),
@@ -154,7 +158,7 @@ impl Meter {
     }
 
     /// Applies the rules that leave packets out, and gives later fragments their ports.
-    fn admit<'a>(&mut self, mut packet: Decoded<'a>) -> Result<Decoded<'a>, SkipReason> {
+    fn admit(&mut self, packet: &mut Decoded<'_>) -> Result<(), SkipReason> {
         if self.config.cut_packets == CutPackets::Skip && packet.is_cut() {
             return Err(SkipReason::CutPacket);
         }
@@ -163,17 +167,14 @@ impl Meter {
             if later && self.config.fragments == Fragments::FirstOnly {
                 return Err(SkipReason::LaterFragment);
             }
-            if !self
-                .first_fragments
-                .resolve(&mut packet, self.clock.passed())
-            {
+            if !self.first_fragments.resolve(packet, self.clock.passed()) {
                 return Err(SkipReason::FragmentWithoutFirst);
             }
         }
-        if self.config.duplicate_window > 0 && self.recent.is_copy(&packet, self.clock.passed()) {
+        if self.config.duplicate_window > 0 && self.recent.is_copy(packet, self.clock.passed()) {
             return Err(SkipReason::Duplicate);
         }
-        Ok(packet)
+        Ok(())
     }
 
     /// Adds a packet to its flow.

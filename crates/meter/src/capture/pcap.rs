@@ -1,10 +1,6 @@
 //! The classic pcap format.
 
-use pcap_parser::nom::Err as Nom;
-use pcap_parser::pcap::{
-    LegacyPcapBlock, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified,
-    parse_pcap_header,
-};
+use pcap_parser::pcap::{PcapHeader, parse_pcap_header};
 use peerscope_flow::Timestamp;
 
 use super::window::Window;
@@ -18,17 +14,8 @@ const MAX_SNAP_LENGTH: u32 = 1 << 24;
 /// The registry's numbers; the bits above hold the length of the frame check sequence.
 const LINK_MASK: u32 = 0x03ff_ffff;
 
-type Parse = for<'a> fn(
-    &'a [u8],
-) -> pcap_parser::nom::IResult<
-    &'a [u8],
-    LegacyPcapBlock<'a>,
-    pcap_parser::PcapError<&'a [u8]>,
->;
-
 /// The layout of a pcap file's records.
 pub(super) struct PcapFormat {
-    parse: Parse,
     endian: Endian,
     /// Length of a record's header.
     head: usize,
@@ -58,15 +45,14 @@ impl PcapFormat {
     }
 
     fn of(header: &PcapHeader) -> Self {
-        let (parse, endian, head): (Parse, _, _) = if header.is_modified_format() {
-            (parse_pcap_frame_modified, Endian::Little, 24)
+        let (endian, head) = if header.is_modified_format() {
+            (Endian::Little, 24)
         } else if header.is_bigendian() {
-            (parse_pcap_frame_be, Endian::Big, 16)
+            (Endian::Big, 16)
         } else {
-            (parse_pcap_frame, Endian::Little, 16)
+            (Endian::Little, 16)
         };
         Self {
-            parse,
             endian,
             head,
             ticks_per_micro: if header.is_nanosecond_precision() {
@@ -96,16 +82,10 @@ impl PcapFormat {
         let length = captured as usize;
         let record = self.head + length;
         need(window, record)?;
-        let (time, original_length) = match (self.parse)(window.unread()) {
-            Ok((_, block)) => (self.time(&block), block.origlen),
-            Err(Nom::Incomplete(_) | Nom::Error(_) | Nom::Failure(_)) => {
-                // Cannot be: the whole record is there.
-                return Err(CaptureErrorKind::Truncated {
-                    needed: record as u64,
-                    available: window.unread().len() as u64,
-                });
-            }
-        };
+        let word = |at| read_u32(window.unread(), at, self.endian);
+        let time = Timestamp::from_secs(word(0).into())
+            .saturating_add_micros((word(4) / self.ticks_per_micro).into());
+        let original_length = word(12);
         window.consume(record);
         Ok(Some(Located {
             time,
@@ -114,11 +94,6 @@ impl PcapFormat {
             back: length,
             length,
         }))
-    }
-
-    fn time(&self, block: &LegacyPcapBlock<'_>) -> Timestamp {
-        let micros = i64::from(block.ts_usec / self.ticks_per_micro);
-        Timestamp::from_secs(block.ts_sec.into()).saturating_add_micros(micros)
     }
 }
 

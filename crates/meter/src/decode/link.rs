@@ -29,6 +29,7 @@ mod ppp {
 }
 
 /// IP packet within a captured packet.
+#[inline]
 pub(super) fn datagram<'a>(packet: &Packet<'a>) -> Result<Datagram<'a>, SkipReason> {
     let (bytes, vlan) = network_layer(packet.link, packet.data)?;
     let before = packet.data.len() - bytes.len();
@@ -42,6 +43,7 @@ pub(super) fn datagram<'a>(packet: &Packet<'a>) -> Result<Datagram<'a>, SkipReas
 }
 
 /// Bytes from the IP header on, and the innermost VLAN identifier.
+#[inline]
 fn network_layer(link: LinkType, data: &[u8]) -> Result<(&[u8], u16), SkipReason> {
     match link {
         LinkType::ETHERNET => ethernet(data),

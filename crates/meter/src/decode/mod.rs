@@ -65,6 +65,7 @@ pub(crate) enum Depth {
 }
 
 /// Decodes a packet up to its ports.
+#[inline]
 pub(crate) fn decode<'a>(packet: &Packet<'a>, depth: Depth) -> Result<Decoded<'a>, SkipReason> {
     let datagram = link::datagram(packet)?;
     let decoded = network::decode(datagram)?;

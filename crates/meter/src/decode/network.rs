@@ -52,6 +52,7 @@ pub(super) struct Upper {
     pub(super) start: usize,
 }
 
+#[inline]
 pub(super) fn decode(datagram: Datagram<'_>) -> Result<Decoded<'_>, SkipReason> {
     let upper = match u8_at(datagram.bytes, 0)? >> 4 {
         4 => ipv4(datagram)?,
@@ -60,9 +61,31 @@ pub(super) fn decode(datagram: Datagram<'_>) -> Result<Decoded<'_>, SkipReason> 
     };
     // Link-layer padding is not part of the packet.
     let captured = datagram.bytes.len().min(upper.ip_length);
-    transport::decode(&upper, &datagram.bytes[..captured], datagram.vlan)
+    let ip = &datagram.bytes[..captured];
+    let segment = transport::decode(&upper, ip)?;
+    // Put together once, at the end: copying what was just written stalls the processor.
+    Ok(Decoded {
+        src: upper.src,
+        dst: upper.dst,
+        src_port: segment.src_port,
+        dst_port: segment.dst_port,
+        protocol: upper.protocol,
+        vlan: datagram.vlan,
+        flags: segment.flags,
+        fragment: upper.fragment,
+        ip_length: saturating_u32(upper.ip_length),
+        payload_length: saturating_u32(segment.payload_length),
+        payload: ip.get(segment.payload_start..).unwrap_or_default(),
+        ip,
+        upper_start: upper.start,
+    })
 }
 
+fn saturating_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[inline]
 fn ipv4(datagram: Datagram<'_>) -> Result<Upper, SkipReason> {
     let header = Ipv4HeaderSlice::from_slice(datagram.bytes).map_err(|error| match error {
         etherparse::err::ipv4::HeaderSliceError::Len(_) => SkipReason::TruncatedHeader,
@@ -89,6 +112,7 @@ fn ipv4(datagram: Datagram<'_>) -> Result<Upper, SkipReason> {
     })
 }
 
+#[inline]
 fn ipv6(datagram: Datagram<'_>) -> Result<Upper, SkipReason> {
     let header =
         Ipv6HeaderSlice::from_slice(datagram.bytes).map_err(|_| SkipReason::TruncatedHeader)?;

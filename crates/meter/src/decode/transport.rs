@@ -1,6 +1,5 @@
 //! TCP and UDP: ports, flags and payload.
 
-use super::Decoded;
 use super::bytes::{after, u8_at, u16_at};
 use super::network::{Fragment, Upper};
 use crate::report::SkipReason;
@@ -40,52 +39,59 @@ impl TcpFlags {
     }
 }
 
+/// What the transport header says.
+pub(super) struct Segment {
+    pub(super) src_port: u16,
+    pub(super) dst_port: u16,
+    pub(super) flags: TcpFlags,
+    /// Length of the payload on the wire.
+    pub(super) payload_length: usize,
+    /// Where in the IP packet the payload begins; it may lie behind what was captured.
+    pub(super) payload_start: usize,
+}
+
+impl Segment {
+    /// No ports; the payload is not looked for.
+    const fn opaque(upper: &Upper) -> Self {
+        Self {
+            src_port: 0,
+            dst_port: 0,
+            flags: TcpFlags::NONE,
+            payload_length: 0,
+            payload_start: upper.ip_length,
+        }
+    }
+}
+
 /// Reads the transport header of `ip`, the captured part of an IP packet without padding.
-pub(super) fn decode<'a>(
-    upper: &Upper,
-    ip: &'a [u8],
-    vlan: u16,
-) -> Result<Decoded<'a>, SkipReason> {
-    let mut decoded = Decoded {
-        src: upper.src,
-        dst: upper.dst,
-        src_port: 0,
-        dst_port: 0,
-        protocol: upper.protocol,
-        vlan,
-        flags: TcpFlags::NONE,
-        fragment: upper.fragment,
-        ip_length: u32::try_from(upper.ip_length).unwrap_or(u32::MAX),
-        payload_length: 0,
-        payload: &[],
-        ip,
-        upper_start: upper.start,
-    };
+#[inline]
+pub(super) fn decode(upper: &Upper, ip: &[u8]) -> Result<Segment, SkipReason> {
     let on_wire = upper.ip_length - upper.start;
+    let mut segment = Segment::opaque(upper);
     let header = match upper.protocol {
         TCP | UDP if matches!(upper.fragment, Fragment::Later { .. }) => 0,
         TCP if on_wire < TCP_HEADER => return Err(SkipReason::MalformedHeader),
         UDP if on_wire < UDP_HEADER => return Err(SkipReason::MalformedHeader),
         TCP => {
-            let segment = after(ip, upper.start)?;
-            decoded.src_port = u16_at(segment, 0)?;
-            decoded.dst_port = u16_at(segment, 2)?;
-            decoded.flags = TcpFlags(u8_at(segment, 13)?);
+            let bytes = after(ip, upper.start)?;
+            segment.src_port = u16_at(bytes, 0)?;
+            segment.dst_port = u16_at(bytes, 2)?;
+            segment.flags = TcpFlags(u8_at(bytes, 13)?);
             // A data offset out of range leaves no payload, but the packet is still its flow's.
-            match usize::from(segment[12] >> 4) * 4 {
+            match usize::from(bytes[12] >> 4) * 4 {
                 length if length < TCP_HEADER => on_wire,
                 length => length.min(on_wire),
             }
         }
         UDP => {
-            let datagram = after(ip, upper.start)?;
-            decoded.src_port = u16_at(datagram, 0)?;
-            decoded.dst_port = u16_at(datagram, 2)?;
+            let bytes = after(ip, upper.start)?;
+            segment.src_port = u16_at(bytes, 0)?;
+            segment.dst_port = u16_at(bytes, 2)?;
             UDP_HEADER
         }
-        _ => return Ok(decoded),
+        _ => return Ok(segment),
     };
-    decoded.payload_length = u32::try_from(on_wire - header).unwrap_or(u32::MAX);
-    decoded.payload = ip.get(upper.start + header..).unwrap_or_default();
-    Ok(decoded)
+    segment.payload_length = on_wire - header;
+    segment.payload_start = upper.start + header;
+    Ok(segment)
 }
