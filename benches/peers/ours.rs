@@ -1,15 +1,20 @@
 //! Canonical flows to the table of 44 metrics, timed as the peers beside this file are: from the
-//! file, and from flows in memory, without writing.
+//! file, and from flows in memory, without writing. Beside it the file alone: all its columns
+//! through Arrow's reader, and into flows.
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_metric::{MetricSet, SampleTable};
-use peerscope_read::{Policy, ReadOptions, Source};
+use peerscope_read::{ParquetFile, Policy, ReadOptions, Source};
 use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator, aggregate};
+use rayon::prelude::*;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,7 +39,7 @@ struct Arguments {
     repeat: usize,
     #[arg(long, default_value = "0")]
     threads: usize,
-    /// Only `file` or `memory`.
+    /// Only `arrow`, `flows`, `file` or `memory`.
     #[arg(long)]
     only: Option<String>,
 }
@@ -57,6 +62,18 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
     let wants = |variant: &str| arguments.only.as_deref().is_none_or(|only| only == variant);
     let mut seconds_of = serde_json::Map::new();
     let mut table = None;
+    if wants("arrow") {
+        let mut rows = Err("not read".into());
+        let seconds = timed(arguments.repeat, || rows = arrow(&arguments.input));
+        println!("{} rows through Arrow's reader", rows?);
+        seconds_of.insert("arrow".into(), serde_json::json!(seconds));
+    }
+    if wants("flows") {
+        let mut flows = Err("not read".into());
+        let seconds = timed(arguments.repeat, || flows = flows_alone(&arguments.input));
+        println!("{} flows", flows?);
+        seconds_of.insert("flows".into(), serde_json::json!(seconds));
+    }
     if wants("file") {
         let seconds = timed(arguments.repeat, || {
             table = from_file(arguments, &config).ok();
@@ -79,24 +96,50 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         });
         seconds_of.insert("memory".into(), serde_json::json!(seconds));
     }
-    let table = table.ok_or("nothing measured")?;
     for (variant, seconds) in &seconds_of {
         println!("{variant}: [wall, CPU] seconds {seconds}");
     }
-    println!("{} samples, peak RSS {:?} bytes", table.len(), peak_rss());
+    let samples = table.as_ref().map_or(0, SampleTable::len);
+    println!("{samples} samples, peak RSS {:?} bytes", peak_rss());
     if let Some(path) = &arguments.time_json {
         let facts = serde_json::json!({
-            "samples": table.len(),
+            "samples": samples,
             "wall_and_cpu_s": seconds_of,
             "rss_with_input_bytes": input_rss,
             "peak_rss_bytes": peak_rss(),
         });
         serde_json::to_writer_pretty(File::create(path)?, &facts)?;
     }
-    if let Some(path) = &arguments.out {
+    if let (Some(path), Some(table)) = (&arguments.out, &table) {
         table.write_csv(BufWriter::new(File::create(path)?))?;
     }
     Ok(())
+}
+
+/// Decodes all columns, each thread a row group at a time, as a reader would who wants Arrow's
+/// arrays: the number of rows.
+fn arrow(path: &Path) -> Result<usize, Error> {
+    let metadata = ArrowReaderMetadata::load(&File::open(path)?, ArrowReaderOptions::new())?;
+    let rows_of = |group: usize| -> Result<usize, Error> {
+        let file = File::open(path)?;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+            .with_row_groups(vec![group])
+            .build()?
+            .map(|batch| Ok(batch?.num_rows()))
+            .sum()
+    };
+    let groups = 0..metadata.metadata().num_row_groups();
+    groups.into_par_iter().map(rows_of).sum()
+}
+
+/// Reads the file into flows on all threads: their number.
+fn flows_alone(path: &Path) -> Result<usize, Error> {
+    let mut counts = vec![0; rayon::current_num_threads()];
+    let report =
+        ParquetFile::open(path)?.share_out(&mut counts, |count, flows| *count += flows.len());
+    report
+        .ended_by
+        .map_or(Ok(counts.iter().sum()), |error| Err(error.into()))
 }
 
 fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable, Error> {

@@ -1,8 +1,15 @@
 //! The canonical Parquet file: the columns of the canonical CSV.
 
+mod addresses;
+mod batches;
+mod chunk;
 mod column;
+mod columns;
+mod hybrid;
 mod reader;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use reader::{ParquetFile, ParquetReader};

@@ -9,7 +9,11 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
+use bytes::Bytes;
+use parquet::errors::ParquetError;
 
+use super::chunk::{Chunk, Items, Sink};
+use super::hybrid::{Hybrid, damaged};
 use crate::number::LARGEST;
 use crate::{Fault, Problem};
 
@@ -17,43 +21,63 @@ use crate::{Fault, Problem};
 #[derive(Debug)]
 pub(super) struct Numbers {
     column: &'static str,
+    signed: bool,
     /// As unsigned bits: a negative number is a very large one.
     values: Vec<u64>,
-    signed: bool,
     /// Whether a row holds no number; empty if all do.
     nulls: Vec<bool>,
-    /// Every number lies between 0 and 2^53: the rule, checked once a batch.
-    in_range: bool,
+    /// The bits of all values together: by them their range is checked once a batch.
+    bits: u64,
+    dictionary: Vec<u64>,
+    places: Vec<u32>,
 }
 
 impl Numbers {
-    pub(super) const fn new(column: &'static str) -> Self {
-        Self {
+    pub(super) fn new(column: &'static str, data_type: &DataType) -> Result<Self, Fault> {
+        let signed = match data_type {
+            DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::Timestamp(TimeUnit::Microsecond, _)
+            | DataType::Null => true,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => false,
+            other => return Err(column_type(column, other)),
+        };
+        Ok(Self {
             column,
+            signed,
             values: Vec::new(),
-            signed: true,
             nulls: Vec::new(),
-            in_range: false,
-        }
+            bits: 0,
+            dictionary: Vec::new(),
+            places: Vec::new(),
+        })
     }
 
+    /// Takes the next rows of a chunk.
+    pub(super) fn read(&mut self, chunk: &mut Chunk, rows: usize) -> Result<(), Fault> {
+        self.clear();
+        chunk.read(rows, self)?;
+        self.check();
+        Ok(())
+    }
+
+    /// Takes a batch of the type expected.
     pub(super) fn load(&mut self, batch: &ArrayRef) -> Result<(), Fault> {
-        self.values.clear();
-        self.nulls.clear();
-        if let Some(nulls) = batch.logical_nulls() {
+        self.clear();
+        if let Some(nulls) = batch.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
             self.nulls.extend(nulls.iter().map(|valid| !valid));
         }
         let values = &mut self.values;
         macro_rules! signed {
             ($type:ty) => {{
-                self.signed = true;
                 let batch = batch.as_primitive::<$type>();
                 values.extend(batch.values().iter().map(|&v| i64::from(v).cast_unsigned()));
             }};
         }
         macro_rules! unsigned {
             ($type:ty) => {{
-                self.signed = false;
                 let batch = batch.as_primitive::<$type>();
                 values.extend(batch.values().iter().map(|&v| u64::from(v)));
             }};
@@ -71,10 +95,28 @@ impl Numbers {
             DataType::Null => values.resize(batch.len(), 0),
             other => return Err(column_type(self.column, other)),
         }
-        // All bits of all numbers: 2^53 itself takes the slow way.
-        let bits = values.iter().fold(0, |bits, value| bits | value);
-        self.in_range = bits < LARGEST;
+        self.check();
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.values.clear();
+        self.nulls.clear();
+    }
+
+    fn check(&mut self) {
+        self.bits = self.values.iter().fold(0, |bits, value| bits | value);
+    }
+
+    /// The numbers of the batch if no row lacks one and none has more bits than `highest`.
+    pub(super) fn all(&self, highest: u64) -> Option<&[u64]> {
+        (self.nulls.is_empty() && self.bits <= highest).then_some(&self.values)
+    }
+
+    /// The numbers of the batch, of rows without one too, and which these are, if none is above
+    /// 2^53 - 1.
+    pub(super) fn known(&self) -> Option<(&[u64], &[bool])> {
+        (self.bits < LARGEST).then_some((&self.values, &self.nulls))
     }
 
     /// The number in a row, from 0 to 2^53.
@@ -88,7 +130,7 @@ impl Numbers {
         if self.nulls.get(row) == Some(&true) {
             return Ok(None);
         }
-        if self.in_range {
+        if self.bits < LARGEST {
             return Ok(Some(self.values[row]));
         }
         self.checked(row)
@@ -120,64 +162,178 @@ impl Numbers {
     }
 }
 
+impl Sink for Numbers {
+    fn dictionary(&mut self, mut items: Items) -> Result<(), ParquetError> {
+        self.dictionary.clear();
+        let count = items.left();
+        append(items.take(count)?, self.signed, &mut self.dictionary);
+        Ok(())
+    }
+
+    fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError> {
+        append(items.take(count)?, self.signed, &mut self.values);
+        Ok(())
+    }
+
+    fn places(&mut self, places: &mut Hybrid, count: usize) -> Result<(), ParquetError> {
+        self.places.clear();
+        places.read(count, &mut self.places)?;
+        check_places(&self.places, self.dictionary.len())?;
+        let values = self.places.iter();
+        self.values
+            .extend(values.map(|&place| self.dictionary[place as usize]));
+        Ok(())
+    }
+
+    fn spread(&mut self, present: &[bool]) {
+        spread(&mut self.values, present, 0);
+        let before = self.values.len() - present.len();
+        self.nulls.resize(before, false);
+        self.nulls.extend(present.iter().map(|present| !present));
+    }
+}
+
+/// Appends numbers of four or eight bytes.
+fn append((items, width): (&[u8], usize), signed: bool, values: &mut Vec<u64>) {
+    if width == 8 {
+        let (items, _) = items.as_chunks();
+        values.extend(items.iter().map(|&item| u64::from_le_bytes(item)));
+        return;
+    }
+    let (items, _) = items.as_chunks();
+    let items = items.iter().map(|&item| i32::from_le_bytes(item));
+    if signed {
+        values.extend(items.map(|item| i64::from(item).cast_unsigned()));
+    } else {
+        values.extend(items.map(|item| u64::from(item.cast_unsigned())));
+    }
+}
+
+/// Moves the last values to the places where `present` is true.
+fn spread<T: Copy>(values: &mut Vec<T>, present: &[bool], missing: T) {
+    let count = present.iter().filter(|&&present| present).count();
+    let first = values.len() - count;
+    let mut from = values.len();
+    values.resize(first + present.len(), missing);
+    for (to, &present) in present.iter().enumerate().rev() {
+        values[first + to] = if present {
+            from -= 1;
+            values[from]
+        } else {
+            missing
+        };
+    }
+}
+
+fn check_places(places: &[u32], values: usize) -> Result<(), ParquetError> {
+    let highest = places.iter().fold(0, |highest, &place| highest.max(place));
+    if (highest as usize) < values || places.is_empty() {
+        return Ok(());
+    }
+    Err(damaged("a place outside the dictionary"))
+}
+
 /// Values that repeat, each parsed once per dictionary and not once per row.
 #[derive(Debug)]
 pub(super) struct Lookup<T> {
     column: &'static str,
+    parse: fn(&[u8]) -> Result<T, Problem>,
     /// Per row a place in `table`; `NULL` for none.
     keys: Vec<u32>,
+    /// The dictionary's values, then those of the batch that stand for themselves.
     table: Vec<Result<T, Problem>>,
-    /// The dictionary that `table` was made of. Held, so that its memory is not reused for
-    /// another one, which would then be taken for it.
-    dictionary: Option<ArrayRef>,
+    /// So many of its first values were there when it was last asked.
+    kept: usize,
+    /// The text of values that are refused, by place.
+    refused: Vec<(usize, Vec<u8>)>,
+    dictionary: Dictionary,
 }
 
-const NULL: u32 = u32::MAX;
+/// What the first part of a table was made of. Held to be compared: writers often repeat one
+/// dictionary in each row group, and Arrow in each batch.
+#[derive(Debug)]
+enum Dictionary {
+    None,
+    Page { bytes: Bytes, len: usize },
+    Array(ArrayRef),
+}
+
+/// The place of no value.
+pub(super) const NULL: u32 = u32::MAX;
 
 impl<T> Lookup<T> {
-    pub(super) const fn new(column: &'static str) -> Self {
+    /// A column of text, every distinct value of which is parsed.
+    pub(super) fn text(
+        column: &'static str,
+        data_type: &DataType,
+        parse: fn(&[u8]) -> Result<T, Problem>,
+    ) -> Result<Self, Fault> {
+        match data_type {
+            DataType::Dictionary(_, value) if **value == DataType::Utf8 => {}
+            DataType::Null => {}
+            other => return Err(column_type(column, other)),
+        }
+        Ok(Self::new(column, parse))
+    }
+
+    const fn new(column: &'static str, parse: fn(&[u8]) -> Result<T, Problem>) -> Self {
         Self {
             column,
+            parse,
             keys: Vec::new(),
             table: Vec::new(),
-            dictionary: None,
+            kept: 0,
+            refused: Vec::new(),
+            dictionary: Dictionary::None,
         }
     }
 
-    /// Loads a batch of text.
-    pub(super) fn load_text(
-        &mut self,
-        batch: &ArrayRef,
-        parse: impl Fn(&[u8]) -> Result<T, Problem>,
-    ) -> Result<(), Fault> {
+    /// Takes the next rows of a chunk.
+    pub(super) fn read(&mut self, chunk: &mut Chunk, rows: usize) -> Result<(), Fault> {
+        self.keys.clear();
+        self.truncate(match &self.dictionary {
+            Dictionary::Page { len, .. } => *len,
+            _ => 0,
+        });
+        Ok(chunk.read(rows, self)?)
+    }
+
+    /// Takes a batch of the type expected.
+    pub(super) fn load(&mut self, batch: &ArrayRef) -> Result<(), Fault> {
         match batch.data_type() {
-            DataType::Dictionary(_, value) if **value == DataType::Utf8 => {
-                self.load_dictionary(batch, |values, i| {
-                    parse(values.as_string::<i32>().value(i).as_bytes())
-                });
+            DataType::Dictionary(..) => self.load_dictionary(batch),
+            DataType::UInt32 => {
+                let numbers = batch.as_primitive::<UInt32Type>();
+                self.load_each(batch, |row| numbers.value(row).to_le_bytes());
             }
-            DataType::Null => self.load_nulls(batch),
+            DataType::FixedSizeBinary(_) => {
+                let items = batch.as_fixed_size_binary();
+                self.load_each(batch, |row| items.value(row));
+            }
+            DataType::Null => {
+                self.keys.clear();
+                self.keys.resize(batch.len(), NULL);
+            }
             other => return Err(column_type(self.column, other)),
         }
         Ok(())
     }
 
-    fn load_dictionary(
-        &mut self,
-        batch: &ArrayRef,
-        parse: impl Fn(&ArrayRef, usize) -> Result<T, Problem>,
-    ) {
+    fn load_dictionary(&mut self, batch: &ArrayRef) {
         let batch = batch.as_dictionary::<Int32Type>();
         let values = batch.values();
-        let same = self
-            .dictionary
-            .as_ref()
-            .is_some_and(|known| known.to_data().ptr_eq(&values.to_data()));
+        let same = match &self.dictionary {
+            Dictionary::Array(known) => known.to_data().ptr_eq(&values.to_data()),
+            _ => false,
+        };
         if !same {
-            self.table.clear();
-            self.table
-                .extend((0..values.len()).map(|i| parse(values, i)));
-            self.dictionary = Some(ArrayRef::clone(values));
+            self.truncate(0);
+            if let Some(texts) = values.as_string_opt::<i32>() {
+                (0..texts.len()).for_each(|i| self.push(texts.value(i).as_bytes()));
+            } else if let Some(items) = values.as_binary_opt::<i32>() {
+                (0..items.len()).for_each(|i| self.push(items.value(i)));
+            }
+            self.dictionary = Dictionary::Array(ArrayRef::clone(values));
         }
         self.keys.clear();
         let keys = batch.keys();
@@ -193,9 +349,52 @@ impl<T> Lookup<T> {
         }
     }
 
-    fn load_nulls(&mut self, batch: &ArrayRef) {
+    fn load_each<V: AsRef<[u8]>>(&mut self, batch: &ArrayRef, item: impl Fn(usize) -> V) {
+        self.dictionary = Dictionary::None;
+        self.truncate(0);
+        (0..batch.len()).for_each(|row| self.push(item(row).as_ref()));
         self.keys.clear();
-        self.keys.resize(batch.len(), NULL);
+        self.keys.extend(
+            (0..)
+                .zip(0..batch.len())
+                .map(|(key, row)| if batch.is_null(row) { NULL } else { key }),
+        );
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.kept = self.kept.min(len);
+        self.table.truncate(len);
+        self.refused.retain(|&(place, _)| place < len);
+    }
+
+    #[inline]
+    fn push(&mut self, item: &[u8]) {
+        let value = (self.parse)(item);
+        if value.is_err() {
+            // More than that is not shown.
+            let text = item[..item.len().min(256)].to_vec();
+            self.refused.push((self.table.len(), text));
+        }
+        self.table.push(value);
+    }
+
+    /// The value in a row, where none is refused.
+    #[inline]
+    pub(super) fn known(&self, row: usize) -> Option<&T> {
+        // The place of no value is in no table.
+        self.table.get(self.keys[row] as usize)?.as_ref().ok()
+    }
+
+    /// The place of each row, the table, and how many of its first values are those of the last
+    /// call.
+    pub(super) fn rows_and_table(&mut self) -> (&[u32], &[Result<T, Problem>], usize) {
+        let kept = std::mem::replace(&mut self.kept, self.table.len());
+        (&self.keys, &self.table, kept)
+    }
+
+    /// Whether the rows may hold a value that is refused.
+    pub(super) fn is_doubtful(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     /// The value in a row.
@@ -207,7 +406,7 @@ impl<T> Lookup<T> {
         }
         match self.table.get(key as usize) {
             Some(Ok(value)) => Ok(Some(value)),
-            Some(&Err(problem)) => Err(self.refused(key as usize, problem)),
+            Some(&Err(problem)) => Err(self.fault(key as usize, problem)),
             None => Err(Fault::Unset(self.column)),
         }
     }
@@ -218,62 +417,69 @@ impl<T> Lookup<T> {
     }
 
     #[cold]
-    fn refused(&self, place: usize, problem: Problem) -> Fault {
-        let value = match &self.dictionary {
-            Some(values) if values.data_type() == &DataType::Utf8 => {
-                values.as_string::<i32>().value(place).as_bytes().to_vec()
-            }
-            Some(values) if values.data_type() == &DataType::Binary => {
-                let bytes = values.as_binary::<i32>().value(place);
-                bytes.escape_ascii().to_string().into_bytes()
-            }
-            _ => Vec::new(),
-        };
-        if value.is_empty() {
-            Fault::Unset(self.column)
-        } else {
-            Fault::value(self.column, &value, problem)
+    fn fault(&self, place: usize, problem: Problem) -> Fault {
+        let refused = self
+            .refused
+            .binary_search_by_key(&place, |(place, _)| *place);
+        match refused.map(|i| self.refused[i].1.as_slice()) {
+            Err(_) | Ok([]) => Fault::Unset(self.column),
+            Ok(text) => Fault::value(self.column, text, problem),
         }
     }
 }
 
 impl Lookup<IpAddr> {
-    /// Loads a batch of addresses: text, unsigned 32-bit numbers, or 4 or 16 bytes in network
-    /// order.
-    pub(super) fn load_addresses(&mut self, batch: &ArrayRef) -> Result<(), Fault> {
-        match batch.data_type() {
+    /// A column of addresses: text, unsigned 32-bit numbers, or 4 or 16 bytes in network order.
+    pub(super) fn addresses(column: &'static str, data_type: &DataType) -> Result<Self, Fault> {
+        match data_type {
             DataType::Dictionary(_, value) if **value == DataType::Binary => {
-                self.load_dictionary(batch, |values, i| {
-                    from_bytes(values.as_binary::<i32>().value(i))
-                });
-                Ok(())
+                Ok(Self::new(column, from_bytes))
             }
-            DataType::UInt32 => {
-                let numbers = batch.as_primitive::<UInt32Type>();
-                self.load_each(batch, |row| {
-                    Ok(IpAddr::V4(Ipv4Addr::from_bits(numbers.value(row))))
-                });
-                Ok(())
-            }
-            DataType::FixedSizeBinary(4 | 16) => {
-                let bytes = batch.as_fixed_size_binary();
-                self.load_each(batch, |row| from_bytes(bytes.value(row)));
-                Ok(())
-            }
-            _ => self.load_text(batch, crate::address::parse),
+            DataType::FixedSizeBinary(4 | 16) => Ok(Self::new(column, from_bytes)),
+            DataType::UInt32 => Ok(Self::new(column, from_number)),
+            text => Self::text(column, text, crate::address::parse),
         }
     }
+}
 
-    fn load_each(&mut self, batch: &ArrayRef, value: impl Fn(usize) -> Result<IpAddr, Problem>) {
-        self.dictionary = None;
-        self.table.clear();
-        self.table.extend((0..batch.len()).map(value));
-        self.keys.clear();
-        self.keys.extend(
-            (0..)
-                .zip(0..batch.len())
-                .map(|(key, row)| if batch.is_null(row) { NULL } else { key }),
-        );
+impl<T> Sink for Lookup<T> {
+    fn dictionary(&mut self, mut items: Items) -> Result<(), ParquetError> {
+        if let Dictionary::Page { bytes, .. } = &self.dictionary
+            && bytes == items.bytes()
+        {
+            return Ok(());
+        }
+        self.dictionary = Dictionary::None;
+        self.truncate(0);
+        let bytes = items.bytes().clone();
+        while !items.is_empty() {
+            self.push(items.next()?);
+        }
+        let len = self.table.len();
+        self.dictionary = Dictionary::Page { bytes, len };
+        Ok(())
+    }
+
+    fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError> {
+        for _ in 0..count {
+            #[expect(clippy::cast_possible_truncation, reason = "a dictionary and a batch")]
+            self.keys.push(self.table.len() as u32);
+            self.push(items.next()?);
+        }
+        Ok(())
+    }
+
+    fn places(&mut self, places: &mut Hybrid, count: usize) -> Result<(), ParquetError> {
+        let Dictionary::Page { len, .. } = self.dictionary else {
+            return Err(damaged("no dictionary"));
+        };
+        let before = self.keys.len();
+        places.read(count, &mut self.keys)?;
+        check_places(&self.keys[before..], len)
+    }
+
+    fn spread(&mut self, present: &[bool]) {
+        spread(&mut self.keys, present, NULL);
     }
 }
 
@@ -285,6 +491,11 @@ fn from_bytes(bytes: &[u8]) -> Result<IpAddr, Problem> {
     } else {
         Err(Problem::NotAnAddress)
     }
+}
+
+fn from_number(bytes: &[u8]) -> Result<IpAddr, Problem> {
+    let bytes = <[u8; 4]>::try_from(bytes).map_err(|_| Problem::NotAnAddress)?;
+    Ok(IpAddr::V4(u32::from_le_bytes(bytes).into()))
 }
 
 fn column_type(column: &'static str, found: &DataType) -> Fault {

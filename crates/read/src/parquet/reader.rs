@@ -1,30 +1,23 @@
 //! Canonical Parquet to flows.
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use peerscope_flow::{
-    Application, Endpoint, Flow, Handshake, InitiatorEvidence, Span, Timestamp, Transport, Volume,
-};
+use peerscope_flow::Flow;
 
-use super::column::{Lookup, Numbers};
-use crate::csv::{self, COLUMNS};
+use super::batches::{BATCH, Batches, Pages};
+use super::columns::Columns;
+use crate::csv::COLUMNS;
 use crate::{Fault, Position, ReadError};
-
-/// Rows decoded at a time: small enough to stay in the cache.
-pub(super) const BATCH: usize = 2048;
 
 /// A canonical Parquet file whose footer has been read.
 ///
@@ -126,41 +119,69 @@ impl ParquetFile {
     ///
     /// If the range does not lie in `0..row_groups()`.
     pub fn flows_of(&self, row_groups: Range<usize>) -> Result<ParquetReader, ReadError> {
+        let columns = self.columns()?;
+        self.reader(row_groups, columns, Way::Shortest)
+    }
+
+    /// Columns that have not been read into.
+    pub(super) fn columns(&self) -> Result<Columns, ReadError> {
+        let fields = self.metadata.schema().fields();
+        Columns::of_types(self.roots.map(|root| fields[root].data_type()))
+            .map_err(|fault| ReadError::new(Arc::clone(&self.name), Position::Source, fault))
+    }
+
+    /// A reader into columns, which may have been read into before.
+    pub(super) fn reader(
+        &self,
+        row_groups: Range<usize>,
+        columns: Columns,
+        way: Way,
+    ) -> Result<ParquetReader, ReadError> {
         let before = self.rows(0..row_groups.start);
-        let fail = |fault| ReadError::new(Arc::clone(&self.name), Position::Source, fault);
-        let file = File::open(&self.path).map_err(|error| fail(error.into()))?;
-        let descriptor = self.metadata.metadata().file_metadata().schema_descr();
-        let batches = guarded(|| {
-            let builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-            Ok(builder
-                .with_projection(ProjectionMask::roots(descriptor, self.roots))
-                .with_row_groups(row_groups.collect())
-                .with_batch_size(BATCH)
-                .build()?)
-        })
-        .map_err(fail)?;
-        let mut reader = ParquetReader {
+        let batches = guarded(|| self.batches(row_groups, way))
+            .map_err(|fault| ReadError::new(Arc::clone(&self.name), Position::Source, fault))?;
+        Ok(ParquetReader {
             name: Arc::clone(&self.name),
             batches,
-            columns: Columns::new(),
-            places: self.places(),
+            columns,
             row: 0,
             rows: 0,
             before,
             finished: false,
-        };
-        // Wrong types show with the first batch, empty or not.
-        let empty = RecordBatch::new_empty(arrow_array::RecordBatchReader::schema(&reader.batches));
-        reader.columns.load(&empty, &reader.places).map_err(fail)?;
-        Ok(reader)
+        })
     }
 
-    /// Where in a batch each column stands: batches keep the order of the file.
-    fn places(&self) -> [usize; COLUMNS.len()] {
-        self.roots
-            .map(|root| self.roots.iter().filter(|&&other| other < root).count())
+    fn batches(&self, row_groups: Range<usize>, way: Way) -> Result<Batches, Fault> {
+        let open = || File::open(&self.path);
+        let metadata = self.metadata.metadata();
+        if way == Way::Shortest
+            && let Some(pages) = Pages::new(open()?, metadata, &self.roots, row_groups.clone())
+        {
+            return Ok(Batches::Pages(Box::new(pages)));
+        }
+        let descriptor = metadata.file_metadata().schema_descr();
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(open()?, self.metadata.clone());
+        let batches = builder
+            .with_projection(ProjectionMask::roots(descriptor, self.roots))
+            .with_row_groups(row_groups.collect())
+            .with_batch_size(BATCH)
+            .build()?;
+        // Batches keep the order of the file.
+        let place = |root| self.roots.iter().filter(|&&other| other < root).count();
+        let places = self.roots.map(place);
+        Ok(Batches::Arrow { batches, places })
     }
+}
+
+/// How to come from pages to columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Without Arrow where that can be done.
+    Shortest,
+    /// Through Arrow in any case: what the other way must agree with.
+    #[cfg(test)]
+    Arrow,
 }
 
 /// The flows of a Parquet file, decoded in batches.
@@ -169,9 +190,8 @@ impl ParquetFile {
 #[derive(Debug)]
 pub struct ParquetReader {
     name: Arc<str>,
-    batches: ParquetRecordBatchReader,
+    batches: Batches,
     columns: Columns,
-    places: [usize; COLUMNS.len()],
     /// The next row of the batch.
     row: usize,
     rows: usize,
@@ -180,114 +200,13 @@ pub struct ParquetReader {
     finished: bool,
 }
 
-#[derive(Debug)]
-struct Columns {
-    start: Numbers,
-    end: Numbers,
-    transport: Lookup<Transport>,
-    src_ip: Lookup<IpAddr>,
-    src_port: Numbers,
-    dst_ip: Lookup<IpAddr>,
-    dst_port: Numbers,
-    fwd_packets: Numbers,
-    fwd_bytes: Numbers,
-    rev_packets: Numbers,
-    rev_bytes: Numbers,
-    handshake: Lookup<Option<Handshake>>,
-    rev_payload_bytes: Numbers,
-    app: Lookup<Option<Application>>,
-}
-
-impl Columns {
-    const fn new() -> Self {
-        Self {
-            start: Numbers::new(COLUMNS[0]),
-            end: Numbers::new(COLUMNS[1]),
-            transport: Lookup::new(COLUMNS[2]),
-            src_ip: Lookup::new(COLUMNS[3]),
-            src_port: Numbers::new(COLUMNS[4]),
-            dst_ip: Lookup::new(COLUMNS[5]),
-            dst_port: Numbers::new(COLUMNS[6]),
-            fwd_packets: Numbers::new(COLUMNS[7]),
-            fwd_bytes: Numbers::new(COLUMNS[8]),
-            rev_packets: Numbers::new(COLUMNS[9]),
-            rev_bytes: Numbers::new(COLUMNS[10]),
-            handshake: Lookup::new(COLUMNS[11]),
-            rev_payload_bytes: Numbers::new(COLUMNS[12]),
-            app: Lookup::new(COLUMNS[13]),
-        }
-    }
-
-    fn load(&mut self, batch: &RecordBatch, places: &[usize; COLUMNS.len()]) -> Result<(), Fault> {
-        let column = |i: usize| batch.column(places[i]);
-        self.start.load(column(0))?;
-        self.end.load(column(1))?;
-        self.transport.load_text(column(2), csv::transport)?;
-        self.src_ip.load_addresses(column(3))?;
-        self.src_port.load(column(4))?;
-        self.dst_ip.load_addresses(column(5))?;
-        self.dst_port.load(column(6))?;
-        self.fwd_packets.load(column(7))?;
-        self.fwd_bytes.load(column(8))?;
-        self.rev_packets.load(column(9))?;
-        self.rev_bytes.load(column(10))?;
-        self.handshake.load_text(column(11), |text| match text {
-            b"" => Ok(None),
-            text => csv::handshake(text).map(Some),
-        })?;
-        self.rev_payload_bytes.load(column(12))?;
-        self.app.load_text(column(13), |text| match text {
-            b"" => Ok(None),
-            text => csv::label(text).map(Some),
-        })
-    }
-
-    #[inline]
-    fn flow(&self, row: usize) -> Result<Flow, Fault> {
-        let transport = *self.transport.needed(row)?;
-        let handshake = self.handshake.get(row)?.copied().flatten();
-        let time = |numbers: &Numbers| -> Result<Timestamp, Fault> {
-            // At most 2^53.
-            Ok(Timestamp::from_micros(numbers.needed(row)?.cast_signed()))
-        };
-        Ok(Flow {
-            transport,
-            handshake: csv::check_handshake(transport, handshake).map_err(|problem| {
-                let text = handshake.map_or("", Handshake::as_str);
-                Fault::value(COLUMNS[11], text.as_bytes(), problem)
-            })?,
-            initiator: InitiatorEvidence::Exporter,
-            src: Endpoint {
-                ip: *self.src_ip.needed(row)?,
-                port: self.src_port.port(row)?,
-            },
-            dst: Endpoint {
-                ip: *self.dst_ip.needed(row)?,
-                port: self.dst_port.port(row)?,
-            },
-            span: Span::new(time(&self.start)?, time(&self.end)?)?,
-            fwd: Volume::new(self.fwd_packets.needed(row)?, self.fwd_bytes.needed(row)?),
-            rev: Volume::new(self.rev_packets.needed(row)?, self.rev_bytes.needed(row)?),
-            rev_payload_bytes: self.rev_payload_bytes.get(row)?,
-            app: self.app.get(row)?.cloned().flatten(),
-        })
-    }
-}
-
 impl ParquetReader {
     /// Loads the next batch; whether there is one.
     fn advance(&mut self) -> Result<bool, Fault> {
         self.before += self.rows as u64;
         (self.row, self.rows) = (0, 0);
         let (batches, columns) = (&mut self.batches, &mut self.columns);
-        let rows = guarded(|| {
-            let Some(batch) = batches.next() else {
-                return Ok(None);
-            };
-            let batch = batch.map_err(|error| ParquetError::External(Box::new(error)))?;
-            columns.load(&batch, &self.places)?;
-            Ok(Some(batch.num_rows()))
-        })?;
+        let rows = guarded(|| batches.next(columns))?;
         self.rows = rows.unwrap_or(0);
         Ok(rows.is_some())
     }
@@ -303,6 +222,16 @@ fn guarded<T>(code: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
 }
 
 impl ParquetReader {
+    #[cfg(test)]
+    pub(super) const fn batches(&self) -> &Batches {
+        &self.batches
+    }
+
+    /// The columns, for the next reader of the same file.
+    pub(super) fn into_columns(self) -> Columns {
+        self.columns
+    }
+
     /// Appends the flows of the next batch and hands on the errors; whether more may come.
     pub(super) fn next_batch(
         &mut self,
@@ -315,6 +244,9 @@ impl ParquetReader {
                 None if self.finished => return false,
                 None => {}
             }
+        }
+        if self.row == 0 && self.columns.append_all(self.rows, flows) {
+            self.row = self.rows;
         }
         while self.row < self.rows {
             match self.next_row() {

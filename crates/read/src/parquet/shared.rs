@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use peerscope_flow::Flow;
 use rayon::prelude::*;
 
-use super::reader::{BATCH, ParquetFile};
+use super::batches::BATCH;
+use super::columns::Columns;
+use super::reader::{ParquetFile, Way};
 use crate::{Compression, Format, ReadReport};
 
 impl ParquetFile {
@@ -29,13 +31,15 @@ impl ParquetFile {
         let next = AtomicUsize::new(0);
         let take = |sink: &mut S| {
             let mut flows = Vec::with_capacity(BATCH);
+            let mut columns = None;
             let mut reports = Vec::new();
             loop {
                 let group = next.fetch_add(1, Ordering::Relaxed);
                 if group >= self.row_groups() {
                     return reports;
                 }
-                let report = self.read_group(group, &mut flows, |flows| add(sink, flows));
+                let report =
+                    self.read_group(group, &mut columns, &mut flows, |flows| add(sink, flows));
                 reports.push((group, report));
             }
         };
@@ -52,11 +56,15 @@ impl ParquetFile {
     fn read_group(
         &self,
         group: usize,
+        columns: &mut Option<Columns>,
         flows: &mut Vec<Flow>,
         mut add: impl FnMut(&[Flow]),
     ) -> ReadReport {
         let mut report = self.new_report();
-        let mut reader = match self.flows_of(group..group + 1) {
+        let known = columns.take().map_or_else(|| self.columns(), Ok);
+        let reader =
+            known.and_then(|columns| self.reader(group..group + 1, columns, Way::Shortest));
+        let mut reader = match reader {
             Ok(reader) => reader,
             Err(error) => {
                 report.count_error(&error, true);
@@ -72,6 +80,8 @@ impl ParquetFile {
             }
             add(flows);
         }
+        // What a fault left behind is not used.
+        *columns = report.ended_by.is_none().then(|| reader.into_columns());
         report
     }
 

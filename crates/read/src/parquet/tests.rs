@@ -1,0 +1,279 @@
+//! Pages read straight, held against Arrow's reader.
+
+use proptest::prelude::*;
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BinaryBuilder, FixedSizeBinaryBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    UInt32Builder,
+};
+use arrow_array::{ArrayRef, Int16Array, Int64Array, RecordBatch, UInt8Array, UInt64Array};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use peerscope_flow::Flow;
+use tempfile::NamedTempFile;
+
+use super::batches::{BATCH, Batches};
+use super::reader::{ParquetFile, Way};
+use crate::csv::COLUMNS;
+
+/// How a file is written.
+#[derive(Clone, Debug)]
+struct Layout {
+    version: WriterVersion,
+    dictionary: bool,
+    dictionary_bytes: usize,
+    page_rows: usize,
+    group_rows: usize,
+    compressed: bool,
+    /// Text, binary, a number, or 4 or 16 bytes.
+    addresses: usize,
+    nullable: bool,
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    let version = prop_oneof![
+        Just(WriterVersion::PARQUET_1_0),
+        Just(WriterVersion::PARQUET_2_0)
+    ];
+    (
+        version,
+        any::<bool>(),
+        prop_oneof![Just(64_usize), Just(1 << 20)],
+        prop_oneof![Just(7_usize), Just(100), Just(20_000)],
+        prop_oneof![Just(50_usize), Just(3000), Just(1 << 20)],
+        any::<bool>(),
+        0..5_usize,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(
+                version,
+                dictionary,
+                dictionary_bytes,
+                page_rows,
+                group_rows,
+                compressed,
+                addresses,
+                nullable,
+            )| Layout {
+                version,
+                dictionary,
+                dictionary_bytes,
+                page_rows,
+                group_rows,
+                compressed,
+                addresses,
+                nullable,
+            },
+        )
+}
+
+/// A row from a few numbers: mostly one that can be read. Of 64 rows in a row `odd` has a fault.
+fn columns(seeds: &[u32], odd: Option<usize>, layout: &Layout) -> Vec<ArrayRef> {
+    let rows = seeds.len();
+    let is_odd = |column: usize, row: usize| odd == Some(column) && row % 64 == 9;
+    let gone = |column, row| layout.nullable && is_odd(column, row);
+    let start = |row: usize| 1_000_000 + i64::try_from(row).unwrap();
+    let tcp = |row: usize| seeds[row].is_multiple_of(5);
+    let int64 = |column: usize, value: &dyn Fn(usize) -> i64| -> ArrayRef {
+        let value = |row| match is_odd(column, row) {
+            true if layout.nullable => None,
+            true => Some(-1 - i64::from(seeds[row] % 3)),
+            false => Some(value(row)),
+        };
+        Arc::new((0..rows).map(value).collect::<Int64Array>())
+    };
+    let text = |column: usize, value: &dyn Fn(usize) -> Option<&'static str>| -> ArrayRef {
+        let mut builder = StringBuilder::new();
+        for row in 0..rows {
+            match is_odd(column, row) {
+                true if layout.nullable => builder.append_null(),
+                true => builder.append_value(" ?"),
+                false => builder.append_option(value(row)),
+            }
+        }
+        Arc::new(builder.finish())
+    };
+    let mut end = TimestampMicrosecondBuilder::new();
+    for (row, seed) in seeds.iter().enumerate() {
+        let lasts = i64::from(seed % 7) - i64::from(is_odd(1, row)) * 8;
+        end.append_option((!gone(1, row)).then_some(start(row) + lasts));
+    }
+    let ports: UInt8Array = (0..rows)
+        .map(|row| (!gone(4, row)).then_some(u8::try_from(seeds[row] % 200).unwrap()))
+        .collect();
+    let more_ports: Int16Array = (0..rows)
+        .map(|row| (!gone(6, row)).then_some(i16::from(is_odd(6, row)) * -5 + 80))
+        .collect();
+    let bytes: UInt64Array = (0..rows)
+        .map(|row| {
+            let huge = u64::from(is_odd(8, row)) << (50 + seeds[row] % 12);
+            (!gone(8, row)).then_some(huge + u64::from(seeds[row] % 1000))
+        })
+        .collect();
+    let payload: Int64Array = (0..rows)
+        .map(|row| {
+            (!seeds[row].is_multiple_of(3))
+                .then_some(i64::from(seeds[row] % 4) - i64::from(is_odd(12, row)) * 9)
+        })
+        .collect();
+    vec![
+        int64(0, &start),
+        Arc::new(end.finish()),
+        text(2, &|row| Some(if tcp(row) { "tcp" } else { "udp" })),
+        addresses(seeds, |row| is_odd(3, row), layout),
+        Arc::new(ports),
+        addresses(seeds, |row| is_odd(5, row), layout),
+        Arc::new(more_ports),
+        int64(7, &|row| i64::from(seeds[row] % 3)),
+        Arc::new(bytes),
+        int64(9, &|_| 0),
+        int64(10, &|row| 1 << (seeds[row] % 54)),
+        text(11, &|row| tcp(row).then_some("failed")),
+        Arc::new(payload),
+        text(13, &|row| {
+            [None, Some("kad"), Some(""), Some("own")][seeds[row] as usize % 4]
+        }),
+    ]
+}
+
+fn addresses(seeds: &[u32], is_odd: impl Fn(usize) -> bool, layout: &Layout) -> ArrayRef {
+    let rows = 0..seeds.len();
+    // Few enough to repeat, so that dictionaries are kept.
+    let v4 = |row: usize| 0x0a00_0000 + seeds[row] % 300;
+    let v6 = |row: usize| (u128::from(seeds[row] % 40) << 77 | 7).to_be_bytes();
+    let mapped = |row: usize| (0xffff_0000_0000 | u128::from(v4(row))).to_be_bytes();
+    match layout.addresses {
+        0 => {
+            let mut builder = StringBuilder::new();
+            for row in rows {
+                match (is_odd(row), layout.nullable) {
+                    (true, true) => builder.append_null(),
+                    (true, false) => builder.append_value(["", "10.0.0.256", "::g"][row / 64 % 3]),
+                    _ if seeds[row] % 50 == 1 => {
+                        builder.append_value(std::net::Ipv6Addr::from(v6(row)).to_string());
+                    }
+                    _ => builder.append_value(std::net::Ipv4Addr::from(v4(row)).to_string()),
+                }
+            }
+            Arc::new(builder.finish())
+        }
+        1 => {
+            let mut builder = BinaryBuilder::new();
+            for row in rows {
+                match (is_odd(row), layout.nullable) {
+                    (true, true) => builder.append_null(),
+                    (true, false) => builder.append_value(b"\xff\x00!"),
+                    _ if seeds[row] % 3 == 1 => builder.append_value(v6(row)),
+                    _ => builder.append_value(v4(row).to_be_bytes()),
+                }
+            }
+            Arc::new(builder.finish())
+        }
+        2 => {
+            let mut builder = UInt32Builder::new();
+            for row in rows {
+                builder.append_option((!is_odd(row) || !layout.nullable).then_some(v4(row)));
+            }
+            Arc::new(builder.finish())
+        }
+        width => {
+            let mut builder = FixedSizeBinaryBuilder::new(if width == 3 { 4 } else { 16 });
+            for row in rows {
+                if is_odd(row) && layout.nullable {
+                    builder.append_null();
+                } else if width == 3 {
+                    builder.append_value(v4(row).to_be_bytes()).unwrap();
+                } else if seeds[row].is_multiple_of(2) {
+                    builder.append_value(mapped(row)).unwrap();
+                } else {
+                    builder.append_value(v6(row)).unwrap();
+                }
+            }
+            Arc::new(builder.finish())
+        }
+    }
+}
+
+fn write(columns: Vec<ArrayRef>, layout: &Layout) -> NamedTempFile {
+    let fields = COLUMNS.into_iter().zip(columns);
+    let nullable = layout.nullable;
+    let fields = fields.map(|(name, array)| {
+        let has_nulls = array.null_count() > 0;
+        (name, array, nullable || has_nulls)
+    });
+    let batch = RecordBatch::try_from_iter_with_nullable(fields).unwrap();
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(layout.version)
+        .set_dictionary_enabled(layout.dictionary)
+        .set_dictionary_page_size_limit(layout.dictionary_bytes)
+        .set_data_page_row_count_limit(layout.page_rows)
+        .set_write_batch_size(layout.page_rows)
+        .set_max_row_group_row_count(Some(layout.group_rows))
+        .set_statistics_enabled(EnabledStatistics::None)
+        // The default of version 2 is known to Arrow only.
+        .set_encoding(Encoding::PLAIN);
+    if layout.compressed {
+        properties = properties.set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap()));
+    }
+    let file = NamedTempFile::new().unwrap();
+    let output = file.reopen().unwrap();
+    let mut writer =
+        ArrowWriter::try_new(output, batch.schema(), Some(properties.build())).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    file
+}
+
+/// Every row as a flow or as the text of its error: batch by batch, and row by row.
+fn read(file: &ParquetFile, way: Way) -> [Vec<String>; 2] {
+    let shown = |flow: &Flow| format!("{flow:?}");
+    let reader = || {
+        file.reader(0..file.row_groups(), file.columns().unwrap(), way)
+            .unwrap()
+    };
+    let mut batches = reader();
+    assert_eq!(
+        matches!(batches.batches(), Batches::Pages(_)),
+        way == Way::Shortest
+    );
+    let (mut flows, mut rows) = (Vec::new(), Vec::new());
+    let mut more = true;
+    while more {
+        flows.clear();
+        let mut errors = Vec::new();
+        more = batches.next_batch(&mut flows, |error| errors.push(error.to_string()));
+        rows.extend(flows.iter().map(shown).chain(errors));
+    }
+    let mut each: Vec<String> = reader()
+        .map(|flow| flow.map_or_else(|error| error.to_string(), |flow| shown(&flow)))
+        .collect();
+    // A batch gives its errors apart.
+    rows.sort_unstable();
+    each.sort_unstable();
+    [rows, each]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn pages_and_arrow_give_the_same_flows_and_faults(
+        layout in layout(),
+        seeds in prop::collection::vec(any::<u32>(), 1..150),
+        times in prop_oneof![Just(1_usize), Just(2 * BATCH / 75)],
+        odd in prop::option::of(0..COLUMNS.len()),
+    ) {
+        let seeds = seeds.repeat(times);
+        let file = write(columns(&seeds, odd, &layout), &layout);
+        let file = ParquetFile::open(file.path()).unwrap();
+        let [rows, each] = read(&file, Way::Shortest);
+        prop_assert_eq!(rows.len(), seeds.len());
+        prop_assert_eq!(&rows, &each);
+        let [others, _] = read(&file, Way::Arrow);
+        prop_assert_eq!(rows, others);
+    }
+}
