@@ -68,11 +68,25 @@ impl Trace {
     /// The flows, by start time: mostly Kad and KadU datagrams of both directions, a fiftieth
     /// eMule TCP; a tenth of the flows last for minutes.
     pub fn generate(self) -> Vec<Flow> {
+        self.iter().collect()
+    }
+
+    /// The flows one by one, as they are asked for.
+    pub fn iter(self) -> impl Iterator<Item = Flow> {
+        self.stepping(1)
+    }
+
+    /// Flows as scattered over the 25 hours as they can be, one by one; their number must not be a
+    /// multiple of 982,451,653.
+    pub fn scattered(self) -> impl Iterator<Item = Flow> {
+        self.stepping(982_451_653)
+    }
+
+    fn stepping(self, step: u64) -> impl Iterator<Item = Flow> {
         let mut random = Random::new(self.seed);
-        let spacing = 25 * 3600 * 1_000_000 / (self.flows as u64).max(1);
-        (0..self.flows as u64)
-            .map(|i| self.flow(&mut random, i * spacing))
-            .collect()
+        let flows = self.flows as u64;
+        let spacing = 25 * 3600 * 1_000_000 / flows.max(1);
+        (0..flows).map(move |i| self.flow(&mut random, i * step % flows * spacing))
     }
 
     fn flow(self, random: &mut Random, start: u64) -> Flow {

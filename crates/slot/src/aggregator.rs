@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::admission::Skip;
 use crate::carried::Carried;
-use crate::close::close;
+use crate::close::{close, whole};
 use crate::distinct::DistinctCounter;
 use crate::hosts::Hosts;
 use crate::open_slot::{OpenSlots, View};
@@ -323,7 +323,8 @@ fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
     let parts = parts
         .into_iter()
         .map(|part| (part.hosts, part.open.into_slots()));
-    totals.with_rows(close(config, parts), config)
+    let Ok(rows) = close(config, parts, whole);
+    totals.with_rows(rows, config)
 }
 
 /// What is counted of a trace as a whole.

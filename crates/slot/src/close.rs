@@ -1,6 +1,7 @@
 //! The end of slots: what several parts of a trace hold of each becomes its host slots.
 
 use std::borrow::Borrow;
+use std::convert::Infallible;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -16,11 +17,13 @@ use crate::{Aggregation, HostSlot};
 pub(crate) type Slots = Vec<(SlotIndex, OpenSlot)>;
 
 /// Brings the parts of each slot together and closes the slots, on the threads of the current rayon
-/// pool. Host slots by host, then slot.
-pub(crate) fn close<H: Borrow<Hosts>>(
+/// pool. Host slots by host, then slot. `restore` brings back what a slot of a part, which it is told
+/// by its place, holds elsewhere.
+pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
     config: &Aggregation,
     parts: impl IntoIterator<Item = (H, Slots)>,
-) -> Vec<HostSlot> {
+    restore: impl Fn(usize, &mut OpenSlot) -> Result<(), E> + Sync,
+) -> Result<Vec<HostSlot>, E> {
     let mut hosts = Hosts::default();
     let mut by_slot: HashMap<SlotIndex, Vec<(usize, OpenSlot)>, RandomState> = HashMap::default();
     let mut numbers: Vec<Vec<u32>> = Vec::new();
@@ -38,18 +41,20 @@ pub(crate) fn close<H: Borrow<Hosts>>(
                  (slot, parts): (SlotIndex, Vec<(usize, OpenSlot)>)| {
         let mut parts = parts.into_iter();
         let mut whole = OpenSlot::default();
-        if let Some((part, first)) = parts.next() {
+        if let Some((part, mut first)) = parts.next() {
+            restore(part, &mut first)?;
             whole = first.renumbered(&numbers[part]);
         }
-        for (part, open) in parts {
+        for (part, mut open) in parts {
+            restore(part, &mut open)?;
             whole.merge(&open, &numbers[part]);
         }
-        whole.close(slot, counter)
+        Ok(whole.close(slot, counter))
     };
     let closed: Vec<ClosedSlot> = slots
         .into_par_iter()
         .map_init(DistinctCounter::default, close)
-        .collect();
+        .collect::<Result<_, E>>()?;
     let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = Vec::new();
     for slot in &closed {
         let hosts = slot
@@ -62,5 +67,11 @@ pub(crate) fn close<H: Borrow<Hosts>>(
     let host_slot = |&(host, slot, row): &(AddressBits, &ClosedSlot, usize)| {
         slot.host_slot(row, host, &config.family)
     };
-    rows.par_iter().map(host_slot).collect()
+    Ok(rows.par_iter().map(host_slot).collect())
+}
+
+/// For slots that are held in memory as a whole.
+#[expect(clippy::unnecessary_wraps, reason = "beside those that can fail")]
+pub(crate) fn whole(_: usize, _: &mut OpenSlot) -> Result<(), Infallible> {
+    Ok(())
 }

@@ -37,6 +37,10 @@ impl Starts {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Start> {
         self.pieces.iter().flatten()
     }

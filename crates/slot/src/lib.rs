@@ -44,6 +44,7 @@ mod distinct;
 mod host_slot;
 mod hosts;
 mod open_slot;
+mod spill;
 mod streaming;
 mod sums;
 
@@ -51,4 +52,5 @@ pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
 pub use amount::{Amount, Share};
 pub use config::{Aggregation, PrefixLengthError};
 pub use host_slot::{Direction, DirectionSlot, HostSlot, HostSlots, SkippedFlows, TransportSlot};
+pub use spill::{OpenFile, SpillError, SpillingAggregator, SpillingPart};
 pub use streaming::StreamingAggregator;

@@ -9,6 +9,7 @@ use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
 
 use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
 use crate::hosts::next_index;
+use crate::spill::Segment;
 use crate::sums::{Fractions, Handshakes, Portion, Sums};
 use crate::{Direction, HostSlot};
 
@@ -67,6 +68,10 @@ impl OpenSlots {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenSlot> {
         self.slots.iter().map(|(_, open)| open)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenSlot> {
+        self.slots.iter_mut().map(|(_, open)| open)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -133,6 +138,8 @@ pub(crate) struct OpenSlot {
     distinct: Vec<Distinct>,
     v6_peers: Vec<AddressBits>,
     v6_numbers: HashMap<AddressBits, u32, RandomState>,
+    /// Where starts lie that were written to a file.
+    pub(crate) spilled: Vec<Segment>,
 }
 
 /// A flow as one of its monitored ends sees it.
@@ -229,21 +236,46 @@ impl OpenSlot {
                 self.distinct[of_row(row)][..counts.len()].copy_from_slice(counts);
             }
         }
-        let numbers = other.v6_peers.iter().map(|&ip| self.v6_number(ip));
-        let v6_numbers: Vec<u32> = numbers.collect();
-        for start in other.starts.iter() {
-            let (row, offset) = (start.group / GROUPS_PER_ROW, start.group % GROUPS_PER_ROW);
-            self.starts.push(Start {
-                group: rows[row as usize] * GROUPS_PER_ROW + offset,
-                peer: if start.peer_is_v6 {
-                    v6_numbers[start.peer as usize]
-                } else {
-                    start.peer
-                },
-                ..*start
-            });
+        let own_group = |group: u32| {
+            rows[(group / GROUPS_PER_ROW) as usize] * GROUPS_PER_ROW + group % GROUPS_PER_ROW
+        };
+        let starts = other.starts.iter().map(|start| Start {
+            group: own_group(start.group),
+            ..*start
+        });
+        self.add_starts(starts, &other.v6_peers);
+    }
+
+    /// Adds starts whose IPv6 peers are numbered by a list of their own.
+    pub(crate) fn add_starts(
+        &mut self,
+        starts: impl Iterator<Item = Start>,
+        v6_peers: &[AddressBits],
+    ) {
+        let numbers = v6_peers.iter().map(|&ip| self.v6_number(ip));
+        let numbers: Vec<u32> = numbers.collect();
+        for mut start in starts {
+            if start.peer_is_v6 {
+                start.peer = numbers[start.peer as usize];
+            }
+            self.starts.push(start);
         }
     }
+
+    /// Takes out the starts, with the IPv6 peers that they number.
+    pub(crate) fn take_starts(&mut self) -> (Starts, Vec<AddressBits>) {
+        self.v6_numbers = HashMap::default();
+        let peers = std::mem::take(&mut self.v6_peers);
+        (std::mem::take(&mut self.starts), peers)
+    }
+
+    /// Memory for starts and their IPv6 peers, in starts.
+    pub(crate) fn held(&self) -> usize {
+        self.starts.len() + Self::V6_PEER * self.v6_peers.len()
+    }
+
+    /// What an IPv6 peer takes, in starts.
+    pub(crate) const V6_PEER: usize = 5;
 
     /// Counts what is distinct among the flows started, which are forgotten: no more may come, here
     /// or in any part that is to be merged. Flows that go on in the slot may.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::admission::Skip;
 use crate::aggregator::Totals;
-use crate::close::{Slots, close};
+use crate::close::{Slots, close, whole};
 use crate::{Aggregation, Aggregator, HostSlot, HostSlots, SkippedFlows};
 
 /// Takes flows as they come, and gives host slots when no flow in time can change them any more.
@@ -263,7 +263,8 @@ impl<'a> StreamingAggregator<'a> {
     fn close(&mut self, take: impl FnMut(&mut Aggregator<'a>) -> Slots) -> Vec<HostSlot> {
         let taken: Vec<Slots> = self.parts.iter_mut().map(take).collect();
         let hosts = self.parts.iter().map(|part| &part.hosts);
-        close(self.config, hosts.zip(taken))
+        let Ok(rows) = close(self.config, hosts.zip(taken), whole);
+        rows
     }
 
     fn totals(&self) -> Totals {

@@ -1,0 +1,247 @@
+//! Aggregation of more flows than fit into memory.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::mem;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use peerscope_flow::{AddressBits, Flow};
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::aggregator::Totals;
+use crate::close::close;
+use crate::distinct::Start;
+use crate::open_slot::OpenSlot;
+use crate::{Aggregation, Aggregator, HostSlots};
+
+/// A [`ParallelAggregator`](crate::ParallelAggregator) that holds no more than so much memory for
+/// the flows themselves: what it needs of them to count distinct peers and ports, 12 bytes for each
+/// monitored end of a flow. Above the limit that goes to temporary files, one a thread, and comes back
+/// slot by slot at the end. The flows may come in any order, and the result is the same bit for bit.
+///
+/// Memory beside the limit: about 350 bytes a host and slot on each thread that sees flows of it.
+#[derive(Debug)]
+pub struct SpillingAggregator<'a> {
+    config: &'a Aggregation,
+    parts: Vec<SpillingPart<'a>>,
+}
+
+/// The part of one thread, for callers that share out flows themselves.
+#[derive(Debug)]
+pub struct SpillingPart<'a> {
+    aggregator: Aggregator<'a>,
+    open: OpenFile,
+    /// What may be held, in starts, and flows that may come before it is counted again.
+    limit: usize,
+    room: usize,
+    file: Option<SpillFile>,
+    error: Option<io::Error>,
+}
+
+/// Opens an empty file for reading and writing, which nobody else uses; for example the function
+/// `tempfile` of the crate of that name.
+pub type OpenFile = fn() -> io::Result<File>;
+
+/// A temporary file that cannot be opened, written or read back.
+#[derive(Debug, Error)]
+#[error("temporary file of an aggregation: {0}")]
+#[non_exhaustive]
+pub struct SpillError(#[from] pub io::Error);
+
+/// The file of a thread, and where it ends.
+#[derive(Debug)]
+struct SpillFile {
+    file: Mutex<File>,
+    end: u64,
+}
+
+/// Where starts of one slot lie in the file: so many, and then the IPv6 peers they number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment {
+    offset: u64,
+    starts: usize,
+    v6_peers: usize,
+}
+
+/// Bytes of a start and of an address in the file.
+const START: usize = 12;
+const ADDRESS: usize = 16;
+
+impl<'a> SpillingAggregator<'a> {
+    /// An aggregator that has seen no flows, for the threads of the current rayon pool; `memory` in
+    /// bytes, for all of them together.
+    pub fn new(config: &'a Aggregation, memory: usize, open: OpenFile) -> Self {
+        let threads = rayon::current_num_threads();
+        let limit = memory / threads / size_of::<Start>();
+        let part = |_| SpillingPart {
+            aggregator: Aggregator::new(config),
+            open,
+            limit,
+            room: limit / MOST_A_FLOW,
+            file: None,
+            error: None,
+        };
+        Self {
+            config,
+            parts: (0..threads).map(part).collect(),
+        }
+    }
+
+    /// Adds a batch of flows; tens of thousands at a time keep all threads busy.
+    pub fn add(&mut self, flows: &[Flow]) {
+        let share = flows.len().div_ceil(self.parts.len()).max(1);
+        self.parts
+            .par_iter_mut()
+            .zip(flows.par_chunks(share))
+            .for_each(|(part, chunk)| part.add(chunk));
+    }
+
+    /// The part of each thread.
+    pub fn parts_mut(&mut self) -> &mut [SpillingPart<'a>] {
+        &mut self.parts
+    }
+
+    /// Bytes that were written to files so far.
+    pub fn spilled(&self) -> u64 {
+        let files = self.parts.iter().filter_map(|part| part.file.as_ref());
+        files.map(|file| file.end).sum()
+    }
+
+    /// Closes every slot, on the threads of the current rayon pool.
+    ///
+    /// # Errors
+    ///
+    /// If a file could not be opened or written while flows came, or cannot be read back.
+    pub fn finish(self) -> Result<HostSlots, SpillError> {
+        let mut files = Vec::new();
+        let mut aggregators = Vec::new();
+        for part in self.parts {
+            if let Some(error) = part.error {
+                return Err(error.into());
+            }
+            files.push(part.file);
+            aggregators.push(part.aggregator);
+        }
+        let totals = Totals::of(&aggregators);
+        let parts = aggregators.into_iter();
+        let parts = parts.map(|part| (part.hosts, part.open.into_slots()));
+        let rows = close(self.config, parts, |part, open| match &files[part] {
+            Some(file) => file.read_back(open),
+            None => Ok(()),
+        })?;
+        Ok(totals.with_rows(rows, self.config))
+    }
+}
+
+impl SpillingPart<'_> {
+    /// Adds a batch of flows. An error of the file is kept for
+    /// [`finish`](SpillingAggregator::finish), and ends the work.
+    pub fn add(&mut self, flows: &[Flow]) {
+        for batch in flows.chunks(BATCH) {
+            if self.error.is_some() {
+                return;
+            }
+            self.aggregator.add(batch);
+            match self.room.checked_sub(batch.len()) {
+                Some(room) => self.room = room,
+                None => self.error = self.bound().err(),
+            }
+        }
+    }
+
+    /// Writes what is held to the file if it is too much.
+    fn bound(&mut self) -> io::Result<()> {
+        let held: usize = self.aggregator.open.iter().map(OpenSlot::held).sum();
+        self.room = self.limit.saturating_sub(held) / MOST_A_FLOW;
+        // Little room would mean to look again soon.
+        if self.room > self.limit / 64 {
+            return Ok(());
+        }
+        self.room = self.limit / MOST_A_FLOW;
+        if self.file.is_none() {
+            let file = Mutex::new((self.open)()?);
+            self.file = Some(SpillFile { file, end: 0 });
+        }
+        let slots = self.aggregator.open.iter_mut();
+        self.file
+            .as_mut()
+            .map_or(Ok(()), |file| file.write_out(slots))
+    }
+}
+
+/// What a flow may add to [`OpenSlot::held`]: two ends, each with a new IPv6 peer.
+const MOST_A_FLOW: usize = 2 * (1 + OpenSlot::V6_PEER);
+
+/// Flows added between two looks at the room that is left.
+const BATCH: usize = 1 << 12;
+
+impl SpillFile {
+    fn write_out<'s>(&mut self, slots: impl Iterator<Item = &'s mut OpenSlot>) -> io::Result<()> {
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.end))?;
+        let mut writer = BufWriter::with_capacity(1 << 20, file);
+        for open in slots {
+            let (starts, v6_peers) = open.take_starts();
+            if starts.len() == 0 {
+                continue;
+            }
+            open.spilled.push(Segment {
+                offset: self.end,
+                starts: starts.len(),
+                v6_peers: v6_peers.len(),
+            });
+            for start in starts.iter() {
+                writer.write_all(&encoded(start))?;
+            }
+            for peer in &v6_peers {
+                writer.write_all(&peer.to_bits().to_le_bytes())?;
+            }
+            self.end += (starts.len() * START + v6_peers.len() * ADDRESS) as u64;
+        }
+        writer.flush()
+    }
+
+    /// Brings the starts of a slot back.
+    fn read_back(&self, open: &mut OpenSlot) -> io::Result<()> {
+        for segment in mem::take(&mut open.spilled) {
+            let mut bytes = vec![0; segment.starts * START + segment.v6_peers * ADDRESS];
+            {
+                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(segment.offset))?;
+                file.read_exact(&mut bytes)?;
+            }
+            let (starts, v6_peers) = bytes.split_at(segment.starts * START);
+            let (v6_peers, _) = v6_peers.as_chunks::<ADDRESS>();
+            let v6_peers: Vec<AddressBits> = v6_peers
+                .iter()
+                .map(|bits| IpAddr::V6(u128::from_le_bytes(*bits).into()).into())
+                .collect();
+            let (starts, _) = starts.as_chunks::<START>();
+            open.add_starts(starts.iter().map(decoded), &v6_peers);
+        }
+        Ok(())
+    }
+}
+
+fn encoded(start: &Start) -> [u8; START] {
+    let mut bytes = [0; START];
+    bytes[..4].copy_from_slice(&start.group.to_le_bytes());
+    bytes[4..8].copy_from_slice(&start.peer.to_le_bytes());
+    bytes[8..10].copy_from_slice(&start.port.to_le_bytes());
+    bytes[10] = u8::from(start.peer_is_v6);
+    bytes[11] = u8::from(start.peer_in_isp);
+    bytes
+}
+
+fn decoded(bytes: &[u8; START]) -> Start {
+    let [a, b, c, d, e, f, g, h, i, j, is_v6, in_isp] = *bytes;
+    Start {
+        group: u32::from_le_bytes([a, b, c, d]),
+        peer: u32::from_le_bytes([e, f, g, h]),
+        port: u16::from_le_bytes([i, j]),
+        peer_is_v6: is_v6 != 0,
+        peer_in_isp: in_isp != 0,
+    }
+}
