@@ -11,7 +11,7 @@ use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::ReadOptions;
-use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator};
+use peerscope_slot::{Aggregation, SpillError, SpillingAggregator, SpillingPart};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -29,6 +29,7 @@ pub struct Pipeline {
     findings: Option<Detectors>,
     read: ReadOptions,
     meter: MeterConfig,
+    spill_above: usize,
 }
 
 /// Settings as they stand in a TOML file; see [`Pipeline::from_toml`].
@@ -80,9 +81,15 @@ pub enum PipelineError {
     /// The samples cannot be clustered as asked.
     #[error(transparent)]
     Correlate(#[from] CorrelateError),
+    /// There were more flows than fit into memory, and no place for temporary files.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
 }
 
 impl Pipeline {
+    /// Default of [`with_spill_above`](Self::with_spill_above): 512 MiB, for some 40 million flows.
+    pub const SPILL_ABOVE: usize = 512 << 20;
+
     /// The paper's way for a family on a network: slots of 300 s, 44 metrics, built-in rules.
     pub fn new(family: Family, topology: Topology) -> Self {
         Self {
@@ -93,6 +100,7 @@ impl Pipeline {
             findings: None,
             read: ReadOptions::new().with_policy(peerscope_read::Policy::Skip),
             meter: MeterConfig::new(),
+            spill_above: Self::SPILL_ABOVE,
         }
     }
 
@@ -190,6 +198,16 @@ impl Pipeline {
         self
     }
 
+    /// Sets how many bytes of memory may hold what is kept of the flows until they are all there: 12
+    /// bytes for each monitored end of a flow of interest. What is more goes to temporary files in
+    /// the system's folder for these, and results stay the same. Samples stay in memory, and so do
+    /// the flows of interest where [findings](Self::with_findings) are looked for.
+    #[must_use]
+    pub fn with_spill_above(mut self, bytes: usize) -> Self {
+        self.spill_above = bytes;
+        self
+    }
+
     /// How flows are aggregated.
     pub fn aggregation(&self) -> &Aggregation {
         &self.aggregation
@@ -211,7 +229,11 @@ impl Pipeline {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
             logs: Logs {
-                aggregator: ParallelAggregator::new(&self.aggregation),
+                aggregator: SpillingAggregator::new(
+                    &self.aggregation,
+                    self.spill_above,
+                    tempfile::tempfile,
+                ),
                 traffic: vec![TrafficLog::new(&self.aggregation); threads],
                 flows: vec![log; threads],
             },
@@ -236,7 +258,7 @@ pub struct Session<'a> {
 /// What is made of the flows while they come, for each thread.
 #[derive(Debug)]
 struct Logs<'a> {
-    aggregator: ParallelAggregator<'a>,
+    aggregator: SpillingAggregator<'a>,
     traffic: Vec<TrafficLog<'a>>,
     /// Kept if findings are looked for.
     flows: Vec<Option<FlowLog<'a>>>,
@@ -245,7 +267,7 @@ struct Logs<'a> {
 /// The [`Logs`] of one thread.
 #[derive(Debug)]
 struct Part<'s, 'a> {
-    aggregator: &'s mut Aggregator<'a>,
+    aggregator: &'s mut SpillingPart<'a>,
     traffic: &'s mut TrafficLog<'a>,
     flows: &'s mut Option<FlowLog<'a>>,
 }
@@ -302,7 +324,7 @@ impl Session<'_> {
     ///
     /// # Errors
     ///
-    /// If the samples cannot be clustered on the scale asked for.
+    /// If the samples cannot be clustered on the scale asked for, or a temporary file fails.
     pub fn finish(self) -> Result<Analysis, PipelineError> {
         let Self {
             pipeline,
@@ -327,7 +349,7 @@ impl Session<'_> {
             whole.merge(more);
         }
         let family = pipeline.aggregation.family();
-        let host_slots = aggregator.finish();
+        let host_slots = aggregator.finish()?;
         let mut table = SampleTable::new(&host_slots, family, &pipeline.metrics);
         let withheld = WithheldMetric::all(&report);
         for WithheldMetric { metric, reason, .. } in &withheld {

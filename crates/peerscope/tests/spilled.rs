@@ -1,0 +1,25 @@
+//! An analysis does not depend on how much of its flows fitted into memory.
+
+use peerscope::Pipeline;
+use peerscope::flow::{Family, Flow};
+use peerscope::simulate::{Scenario, Simulation};
+
+#[test]
+fn an_analysis_from_temporary_files_is_the_same() {
+    let scenario = Scenario::preset("tiny").unwrap();
+    let mut simulation = Simulation::new(&scenario, 3).unwrap();
+    let flows: Vec<Flow> = simulation.by_ref().map(|simulated| simulated.flow).collect();
+    let analysis = |spill_above: usize| {
+        let topology = simulation.topology().clone();
+        let pipeline = Pipeline::new(Family::emule(), topology).with_spill_above(spill_above);
+        let mut session = pipeline.session();
+        for batch in flows.chunks(1000) {
+            session.add(batch);
+        }
+        serde_json::to_value(session.finish().unwrap()).unwrap()
+    };
+    let in_memory = analysis(usize::MAX);
+    assert!(in_memory["samples"]["total"].as_u64() > Some(100));
+    assert_eq!(analysis(0), in_memory);
+    assert_eq!(analysis(100_000), in_memory);
+}
