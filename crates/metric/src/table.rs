@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ndarray::{Array2, ArrayView2, Axis};
 use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
-use peerscope_slot::HostSlots;
+use peerscope_slot::{HostSlots, Precision};
 use rayon::prelude::*;
 
 use crate::MetricSet;
@@ -23,6 +23,7 @@ pub struct SampleTable {
     systems: Vec<String>,
     clustered: Vec<bool>,
     slot_length: SlotLength,
+    approximate: Option<Precision>,
     /// Why a column has no values, if that is so.
     withheld: BTreeMap<usize, String>,
 }
@@ -76,6 +77,7 @@ impl SampleTable {
             systems: family.systems().to_vec(),
             clustered: ids.map(|id| family.is_clustered(id)).collect(),
             slot_length,
+            approximate: host_slots.approximate(),
             withheld: BTreeMap::new(),
         }
     }
@@ -154,6 +156,12 @@ impl SampleTable {
     /// The length of a slot.
     pub fn slot_length(&self) -> SlotLength {
         self.slot_length
+    }
+
+    /// How precisely the peers of giant hosts were counted; `None` if exactly, as all others are. See
+    /// [`Aggregation::with_approximate_peers`](peerscope_slot::Aggregation::with_approximate_peers).
+    pub fn approximate(&self) -> Option<Precision> {
+        self.approximate
     }
 
     /// The first instant of a sample's slot.

@@ -9,7 +9,7 @@ use peerscope_findings::{Findings, Traffic};
 use peerscope_flow::SystemId;
 use peerscope_metric::SampleTable;
 use peerscope_read::Feed;
-use peerscope_slot::HostSlots;
+use peerscope_slot::{HostSlots, Precision};
 use serde::Serialize;
 
 use crate::{InputReport, SourceReport};
@@ -105,7 +105,7 @@ pub struct WithheldMetric {
 }
 
 /// Numbers of samples.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SampleSummary {
     /// All samples.
@@ -116,6 +116,10 @@ pub struct SampleSummary {
     pub hosts: usize,
     /// Samples of each system.
     pub by_system: BTreeMap<String, usize>,
+    /// The relative standard error of the numbers of peers of giant hosts, and of what rests on them;
+    /// left out if they were counted exactly, as those of all other hosts are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers_standard_error: Option<f64>,
 }
 
 #[cfg(feature = "report")]
@@ -197,6 +201,7 @@ impl SampleSummary {
             by_system: systems
                 .map(|(name, id)| (name.clone(), table.count(id)))
                 .collect(),
+            peers_standard_error: table.approximate().map(Precision::standard_error),
         }
     }
 }

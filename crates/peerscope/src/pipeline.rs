@@ -11,7 +11,7 @@ use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::ReadOptions;
-use peerscope_slot::{Aggregation, SpillError, SpillingAggregator, SpillingPart};
+use peerscope_slot::{Aggregation, Precision, SpillError, SpillingAggregator, SpillingPart};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -44,6 +44,9 @@ pub struct Settings {
     /// The length of a slot, seconds.
     #[serde(default)]
     pub slot: SlotLength,
+    /// Counts the peers of giant hosts approximately, with 2 to the power of this registers; see
+    /// [`Aggregation::with_approximate_peers`]. Exactly without it.
+    pub approximate_peers: Option<Precision>,
     /// Clustering, dominance, coincidence and heavy hosts.
     #[serde(default)]
     pub correlate: CorrelateConfig,
@@ -140,6 +143,9 @@ impl Pipeline {
             .unwrap_or_else(Topology::everything_monitored);
         let mut pipeline = Self::new(family, topology);
         pipeline.aggregation = pipeline.aggregation.with_slot_length(settings.slot);
+        if let Some(precision) = settings.approximate_peers {
+            pipeline.aggregation = pipeline.aggregation.with_approximate_peers(precision);
+        }
         pipeline.correlate = settings.correlate;
         pipeline.findings = settings.findings.as_ref().map(Detectors::built_in);
         if let Some(rules) = settings.rules {

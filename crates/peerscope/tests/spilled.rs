@@ -8,7 +8,10 @@ use peerscope::simulate::{Scenario, Simulation};
 fn an_analysis_from_temporary_files_is_the_same() {
     let scenario = Scenario::preset("tiny").unwrap();
     let mut simulation = Simulation::new(&scenario, 3).unwrap();
-    let flows: Vec<Flow> = simulation.by_ref().map(|simulated| simulated.flow).collect();
+    let flows: Vec<Flow> = simulation
+        .by_ref()
+        .map(|simulated| simulated.flow)
+        .collect();
     let analysis = |spill_above: usize| {
         let topology = simulation.topology().clone();
         let pipeline = Pipeline::new(Family::emule(), topology).with_spill_above(spill_above);
@@ -22,4 +25,17 @@ fn an_analysis_from_temporary_files_is_the_same() {
     assert!(in_memory["samples"]["total"].as_u64() > Some(100));
     assert_eq!(analysis(0), in_memory);
     assert_eq!(analysis(100_000), in_memory);
+}
+
+#[test]
+fn an_analysis_says_that_counts_are_approximate() {
+    let settings = "family = \"emule\"\napproximate_peers = 12";
+    let pipeline = Pipeline::from_toml(settings).unwrap();
+    let samples = pipeline.session().finish().unwrap().samples;
+    assert_eq!(samples.peers_standard_error, Some(1.04 / 64.0));
+    let error = Pipeline::from_toml("family = \"emule\"\napproximate_peers = 40").unwrap_err();
+    assert!(
+        error.to_string().contains("precision 40 is not in 4..=18"),
+        "{error}"
+    );
 }

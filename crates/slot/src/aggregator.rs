@@ -9,9 +9,9 @@ use crate::carried::Carried;
 use crate::close::{close, whole};
 use crate::distinct::DistinctCounter;
 use crate::hosts::Hosts;
-use crate::open_slot::{OpenSlots, View};
+use crate::open_slot::{OpenSlot, OpenSlots, View};
 use crate::sums::Portion;
-use crate::{Aggregation, Direction, HostSlot, HostSlots, Share, SkippedFlows};
+use crate::{Aggregation, Direction, HostSlot, HostSlots, Precision, Share, SkippedFlows};
 
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
@@ -30,6 +30,8 @@ pub struct Aggregator<'a> {
     /// The last slot that is opened now; flows that go on behind it are carried. Of streams only.
     pub(crate) horizon: SlotIndex,
     pub(crate) carried: Vec<Carried>,
+    /// Flows that may come before giant hosts are looked for, where these are counted approximately.
+    until_condensed: usize,
 }
 
 /// The slot of the latest flow: the next one mostly starts there too, which saves a division.
@@ -153,6 +155,7 @@ impl<'a> Aggregator<'a> {
             skipped: SkippedFlows::default(),
             horizon: SlotIndex(i64::MAX),
             carried: Vec::new(),
+            until_condensed: CONDENSE,
         }
     }
 
@@ -171,7 +174,7 @@ impl<'a> Aggregator<'a> {
         let first = flows.first().map_or(SlotIndex(0), slot_of);
         let mut current = first;
         let mut views = Views::default();
-        let mut counter = DistinctCounter::default();
+        let mut counter = DistinctCounter::new(self.config.approximate);
         for block in flows.chunks(BLOCK) {
             let starts = || block.iter().map(|flow| flow.span.start());
             if starts().any(|start| start < self.config.slot_length.start_of(current)) {
@@ -211,6 +214,22 @@ impl<'a> Aggregator<'a> {
             self.add_spanning(view, last);
         }
         self.flows += block.len() as u64;
+        if let Some(precision) = self.config.approximate {
+            self.condense(block.len(), precision);
+        }
+    }
+
+    /// Looks for giant hosts from time to time.
+    #[cold]
+    fn condense(&mut self, added: usize, precision: Precision) {
+        self.until_condensed = self.until_condensed.saturating_sub(added);
+        if self.until_condensed == 0 {
+            self.until_condensed = CONDENSE;
+            let grown = |open: &&mut OpenSlot| open.has_grown();
+            for open in self.open.iter_mut().filter(grown) {
+                open.condense(precision);
+            }
+        }
     }
 
     /// Adds the partial aggregates of another part of the trace.
@@ -317,6 +336,9 @@ struct Views<'f> {
 /// Flows of a block: what is kept of them between the steps stays in the first cache.
 const BLOCK: usize = 128;
 
+/// Flows between two looks for giant hosts.
+const CONDENSE: usize = 1 << 16;
+
 /// Brings the parts together and closes every slot.
 fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
     let totals = Totals::of(&parts);
@@ -354,6 +376,7 @@ impl Totals {
             of_interest: self.flows - self.skipped.total(),
             skipped: self.skipped,
             slots: self.slots,
+            approximate: config.approximate,
         }
     }
 }

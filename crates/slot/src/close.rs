@@ -53,7 +53,7 @@ pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
     };
     let closed: Vec<ClosedSlot> = slots
         .into_par_iter()
-        .map_init(DistinctCounter::default, close)
+        .map_init(|| DistinctCounter::new(config.approximate), close)
         .collect::<Result<_, E>>()?;
     let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = Vec::new();
     for slot in &closed {

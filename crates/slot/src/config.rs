@@ -7,6 +7,8 @@ use peerscope_flow::{
 };
 use thiserror::Error;
 
+use crate::Precision;
+
 /// The settings of an aggregation: whose flows, on which network, in which slots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aggregation {
@@ -20,6 +22,7 @@ pub struct Aggregation {
     pub(crate) hosts: Option<Vec<IpNet>>,
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
+    pub(crate) approximate: Option<Precision>,
 }
 
 /// An IPv6 prefix length that is not in `1..=128`.
@@ -45,6 +48,7 @@ impl Aggregation {
             hosts: None,
             from: Timestamp::MIN,
             to: Timestamp::MAX,
+            approximate: None,
         }
     }
 
@@ -110,6 +114,18 @@ impl Aggregation {
     #[must_use]
     pub fn with_to(mut self, to: Timestamp) -> Self {
         self.to = to;
+        self
+    }
+
+    /// Counts the peers of giant hosts approximately, which bounds the memory that they take: where
+    /// more than [`Precision::exact_up_to`] flows of one transport start in one direction in one slot.
+    /// All other counts stay exact, ports too, and results still depend on neither order nor
+    /// threads. [`HostSlots::approximate`](crate::HostSlots::approximate) says that it was so.
+    ///
+    /// The hash is fixed, so who can choose addresses can make counts wrong.
+    #[must_use]
+    pub fn with_approximate_peers(mut self, precision: Precision) -> Self {
+        self.approximate = Some(precision);
         self
     }
 

@@ -4,6 +4,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
+use crate::Precision;
+
 /// What is counted of one started flow, seen from one host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
@@ -63,8 +65,10 @@ pub(crate) struct Distinct {
     pub(crate) reserved_ports: u32,
 }
 
-/// The highest port the paper counts as reserved.
-const LAST_RESERVED_PORT: u16 = 1024;
+/// Whether the paper counts a port as reserved.
+pub(crate) const fn is_reserved(port: u16) -> bool {
+    port <= 1024
+}
 
 /// Scratch memory, reused from slot to slot.
 ///
@@ -73,6 +77,8 @@ const LAST_RESERVED_PORT: u16 = 1024;
 /// bitmap that is cleared by walking the group again.
 #[derive(Debug, Default)]
 pub(crate) struct DistinctCounter {
+    /// How groups with very many starts are counted, if not exactly.
+    pub(crate) approximate: Option<Precision>,
     /// Stamp (high 31 bits), family and address (low 33 bits).
     table: Vec<u64>,
     stamp: u32,
@@ -87,6 +93,13 @@ const ADDRESS_BITS: u32 = 33;
 const LAST_STAMP: u32 = (1 << (64 - ADDRESS_BITS)) - 1;
 
 impl DistinctCounter {
+    pub(crate) fn new(approximate: Option<Precision>) -> Self {
+        Self {
+            approximate,
+            ..Self::default()
+        }
+    }
+
     /// Calls `visit` with every non-empty group of `starts` and its counts.
     ///
     /// # Complexity
@@ -182,7 +195,7 @@ impl DistinctCounter {
             let fresh = u32::from(*word & bit == 0);
             *word |= bit;
             all += fresh;
-            reserved += fresh & u32::from(start.port <= LAST_RESERVED_PORT);
+            reserved += fresh & u32::from(is_reserved(start.port));
         }
         for start in group {
             self.ports[usize::from(start.port) / 64] = 0;

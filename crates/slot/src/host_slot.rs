@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use peerscope_flow::{SlotIndex, SlotLength, SystemId, Transport};
 
-use crate::Amount;
+use crate::{Amount, Precision};
 
 /// Who initiated a flow, seen from a monitored host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +138,8 @@ pub struct HostSlots {
     pub(crate) of_interest: u64,
     pub(crate) skipped: SkippedFlows,
     pub(crate) slots: Option<(SlotIndex, SlotIndex)>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) approximate: Option<Precision>,
 }
 
 impl HostSlots {
@@ -170,6 +172,12 @@ impl HostSlots {
     /// are only partly covered. A flow that is active in too many slots does not count.
     pub fn edge_slots(&self) -> Option<(SlotIndex, SlotIndex)> {
         self.slots
+    }
+
+    /// How precisely [`peers`](DirectionSlot::peers) and [`isp_peers`](DirectionSlot::isp_peers) were
+    /// counted where more flows started than [`Precision::exact_up_to`]; `None` if exactly everywhere.
+    pub fn approximate(&self) -> Option<Precision> {
+        self.approximate
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
 
 use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
 use crate::hosts::next_index;
+use crate::sketch::Sketch;
 use crate::spill::Segment;
 use crate::sums::{Fractions, Handshakes, Portion, Sums};
-use crate::{Direction, HostSlot};
+use crate::{Direction, HostSlot, Precision};
 
 /// The slots that take flows, by number.
 #[derive(Clone, Debug, Default)]
@@ -140,6 +143,9 @@ pub(crate) struct OpenSlot {
     v6_numbers: HashMap<AddressBits, u32, RandomState>,
     /// Where starts lie that were written to a file.
     pub(crate) spilled: Vec<Segment>,
+    /// What is kept of the starts of giant groups, and how many starts it left.
+    sketches: HashMap<u32, Sketch, RandomState>,
+    condensed: usize,
 }
 
 /// A flow as one of its monitored ends sees it.
@@ -244,6 +250,51 @@ impl OpenSlot {
             ..*start
         });
         self.add_starts(starts, &other.v6_peers);
+        for (&group, sketch) in &other.sketches {
+            match self.sketches.entry(own_group(group)) {
+                Entry::Occupied(mut own) => own.get_mut().merge(sketch),
+                Entry::Vacant(own) => {
+                    own.insert(sketch.clone());
+                }
+            }
+        }
+    }
+
+    /// Turns the starts of groups that have very many into sketches.
+    pub(crate) fn condense(&mut self, precision: Precision) {
+        let (starts, v6_peers) = self.take_starts();
+        let mut sketches = std::mem::take(&mut self.sketches);
+        for &start in starts.iter() {
+            let peer = match v6_peers.get(start.peer as usize) {
+                Some(&peer) if start.peer_is_v6 => peer,
+                _ => IpAddr::V4(start.peer.into()).into(),
+            };
+            if precision.exact_up_to() < self.started(start.group) {
+                let sketch = sketches.entry(start.group);
+                let sketch = sketch.or_insert_with(|| Sketch::new(precision));
+                sketch.add(peer, start.peer_in_isp, start.port);
+            } else {
+                let number = start.peer_is_v6.then(|| self.v6_number(peer));
+                let peer = number.unwrap_or(start.peer);
+                self.starts.push(Start { peer, ..start });
+            }
+        }
+        self.sketches = sketches;
+        self.condensed = self.starts.len();
+    }
+
+    /// Whether there are so many more starts that it is worth the work to condense them.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.starts.len() > 2 * self.condensed + Self::GROWN
+    }
+
+    const GROWN: usize = 1 << 12;
+
+    /// Flows started in a group.
+    fn started(&self, group: u32) -> u32 {
+        let (row, offset) = (group / GROUPS_PER_ROW, group % GROUPS_PER_ROW);
+        let (transport, direction) = (offset / 2, offset % 2);
+        self.sums[transport as usize][row as usize].started()[direction as usize]
     }
 
     /// Adds starts whose IPv6 peers are numbered by a list of their own.
@@ -281,12 +332,18 @@ impl OpenSlot {
     /// or in any part that is to be merged. Flows that go on in the slot may.
     pub(crate) fn count(&mut self, counter: &mut DistinctCounter) {
         let groups = self.hosts.len() * GROUPS_PER_ROW as usize;
+        if let Some(precision) = counter.approximate {
+            self.condense(precision);
+        }
         let starts = std::mem::take(&mut self.starts);
         let distinct = &mut self.distinct;
         distinct.resize(groups, Distinct::default());
         counter.count(&starts, groups, |group, counts| {
             distinct[group as usize] = counts;
         });
+        for (group, sketch) in std::mem::take(&mut self.sketches) {
+            self.distinct[group as usize] = sketch.counts(self.started(group));
+        }
         (self.v6_peers, self.v6_numbers) = Default::default();
     }
 

@@ -137,6 +137,11 @@ impl Sums {
         }
     }
 
+    /// Flows started, by direction.
+    pub(crate) const fn started(&self) -> [u32; 2] {
+        self.started
+    }
+
     fn add_live(&mut self, view: &View<'_>) {
         add(&mut self.live, 1);
         self.control |= view.control.map_or(0, |system| 1 << system.0);
