@@ -37,6 +37,39 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Live, samples come as soon as their slot is final:
+//!
+//! ```
+//! use peerscope::flow::Watermark;
+//! use peerscope::prelude::*;
+//! use peerscope::slot::StreamingAggregator;
+//!
+//! let config = Aggregation::new(Family::any(), Topology::everything_monitored());
+//! // An exporter sends flows when they end, but none later than 30 min after its start. Flows more
+//! // than a day ahead of all others need to be confirmed.
+//! let watermark = Watermark::new(1_800_000_000).with_max_jump(86_400_000_000);
+//! let mut stream = StreamingAggregator::new(&config, watermark);
+//! let metrics = MetricSet::paper();
+//! let mut count = 0;
+//! # let feed = (0..1000).map(|i| Flow::new(
+//! #     Transport::Udp,
+//! #     Endpoint::new("10.0.0.1".parse().unwrap(), 4672),
+//! #     Endpoint::new("192.0.2.7".parse().unwrap(), 4672),
+//! #     Span::at(Timestamp::from_secs(i * 30)),
+//! # ));
+//! for flow in feed {
+//!     let samples = SampleTable::new(&stream.push(&[flow]), config.family(), &metrics);
+//!     for (row, key) in samples.keys().iter().enumerate() {
+//!         let live = samples.metric_index("live-conn-UDP").and_then(|metric| samples.value(row, metric));
+//!         println!("{} {}: {live:?}", key.host, samples.slot_start(key));
+//!         count += 1;
+//!     }
+//! }
+//! // Of 100 slots, those of the last half hour are open.
+//! assert_eq!(count, 2 * 93);
+//! assert_eq!(stream.finish().rows().len(), 2 * 7);
+//! ```
+//!
 //! Feature `parquet` reads and writes canonical Parquet files, `report` draws figures and a page.
 
 pub use peerscope_cluster as cluster;

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! A [`StreamingAggregator`] gives each host slot as soon as no flow in time can change it, and holds
-//! open slots only.
+//! open slots only. A [`SpillingAggregator`] takes more flows than fit into memory, in any order.
 //!
 //! [`aggregate`] uses the threads of the current rayon pool. Feature `serde` derives `Serialize`
 //! and `Deserialize` for the results.
