@@ -13,7 +13,7 @@ fn an_analysis_from_temporary_files_is_the_same() {
         .map(|simulated| simulated.flow)
         .collect();
     let analysis = |spill_above: usize| {
-        let topology = simulation.topology().clone();
+        let topology = simulation.topology();
         let pipeline = Pipeline::new(Family::emule(), topology).with_spill_above(spill_above);
         let mut session = pipeline.session();
         for batch in flows.chunks(1000) {
