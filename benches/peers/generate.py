@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-TOPOLOGY = {"monitored": ["10.10.0.0/16"], "provider": ["10.0.0.0/8"]}
 EPOCH_US = 1_200_000_000_000_000  # a multiple of 300 s
 SECOND = 1_000_000
+MOST_HOSTS = 3_500_000  # from 10.10.0.1 to below the provider's other hosts
 
 CSV_OPTIONS = pyarrow.csv.WriteOptions(quoting_style="none", quoting_header="none")
 
@@ -30,6 +30,9 @@ EMULE, KAD, KADU, HTTP, DNS = range(5)
 def main():
     args = arguments()
     table = flows(args.flows, args.hosts, args.hours, args.seed, args.shuffle)
+    if args.hosts > 65_000:
+        # Each row group would repeat the dictionary of all addresses.
+        table = decoded(table)
     if args.out.suffix == ".csv":
         pyarrow.csv.write_csv(decoded(table), args.out, CSV_OPTIONS)
     else:
@@ -37,7 +40,8 @@ def main():
             table, args.out, compression="zstd", row_group_size=args.row_group, store_schema=False
         )
     beside = args.out.parent / "topology.json"
-    beside.write_text(json.dumps(TOPOLOGY) + "\n")
+    monitored = [f"10.{10 + i}.0.0/16" for i in range(1 + args.hosts // 65_536)]
+    beside.write_text(json.dumps({"monitored": monitored, "provider": ["10.0.0.0/8"]}) + "\n")
     print(f"{args.out}: {table.num_rows} flows")
 
 
@@ -51,8 +55,8 @@ def arguments():
     parser.add_argument("--shuffle", action="store_true", help="rows in random order, not by start")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="*.parquet or *.csv")
     args = parser.parse_args()
-    if not 1 <= args.hosts <= 65_000:
-        parser.error("--hosts must lie in 1..=65000 (one /16)")
+    if not 1 <= args.hosts <= MOST_HOSTS:
+        parser.error(f"--hosts must lie in 1..={MOST_HOSTS}")
     return args
 
 

@@ -36,15 +36,17 @@ pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
             by_slot.entry(slot).or_default().push((part, open));
         }
     }
-    let slots: Vec<(SlotIndex, Vec<(usize, OpenSlot)>)> = by_slot.into_iter().collect();
+    let mut slots: Vec<(SlotIndex, Vec<(usize, OpenSlot)>)> = by_slot.into_iter().collect();
+    slots.sort_unstable_by_key(|(slot, _)| *slot);
     let close = |counter: &mut DistinctCounter,
                  (slot, parts): (SlotIndex, Vec<(usize, OpenSlot)>)| {
         let mut parts = parts.into_iter();
-        let mut whole = OpenSlot::default();
-        if let Some((part, mut first)) = parts.next() {
-            restore(part, &mut first)?;
-            whole = first.renumbered(&numbers[part]);
+        let (part, mut first) = parts.next().unwrap_or_default();
+        restore(part, &mut first)?;
+        if parts.len() == 0 {
+            return Ok(first.close(slot, counter).renumbered(&numbers[part]));
         }
+        let mut whole = first.renumbered(&numbers[part]);
         for (part, mut open) in parts {
             restore(part, &mut open)?;
             whole.merge(&open, &numbers[part]);
@@ -55,19 +57,40 @@ pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
         .into_par_iter()
         .map_init(|| DistinctCounter::new(config.approximate), close)
         .collect::<Result<_, E>>()?;
-    let mut rows: Vec<(AddressBits, &ClosedSlot, usize)> = Vec::new();
-    for slot in &closed {
-        let hosts = slot
-            .hosts
-            .iter()
-            .map(|&host| hosts.addresses()[host as usize]);
-        rows.extend(hosts.zip(0..).map(|(host, row)| (host, slot, row)));
-    }
-    rows.par_sort_unstable_by_key(|(host, slot, _)| (*host, slot.slot));
-    let host_slot = |&(host, slot, row): &(AddressBits, &ClosedSlot, usize)| {
+    let host_slot = |&(slot, row): &(u32, u32)| {
+        let (slot, row) = (&closed[slot as usize], row as usize);
+        let host = hosts.addresses()[slot.hosts[row] as usize];
         slot.host_slot(row, host, &config.family)
     };
-    Ok(rows.par_iter().map(host_slot).collect())
+    let order = by_host(&closed, &hosts);
+    Ok(order.par_iter().map(host_slot).collect())
+}
+
+/// Where each host slot stands, slot and row, by host, then slot; the slots are in order.
+///
+/// A counting sort: there may be many more host slots than hosts, and comparing two of them costs
+/// as much as moving one.
+fn by_host(slots: &[ClosedSlot], hosts: &Hosts) -> Vec<(u32, u32)> {
+    let mut sorted: Vec<(AddressBits, usize)> =
+        hosts.addresses().iter().copied().zip(0..).collect();
+    sorted.par_sort_unstable();
+    let mut places = vec![0; sorted.len()];
+    for &host in slots.iter().flat_map(|slot| &slot.hosts) {
+        places[host as usize] += 1;
+    }
+    let mut rows = 0;
+    for (_, host) in sorted {
+        rows += std::mem::replace(&mut places[host], rows);
+    }
+    let mut order = vec![(0, 0); rows];
+    for (slot, closed) in (0..).zip(slots) {
+        for (row, &host) in (0..).zip(&closed.hosts) {
+            let place = &mut places[host as usize];
+            order[*place] = (slot, row);
+            *place += 1;
+        }
+    }
+    order
 }
 
 /// For slots that are held in memory as a whole.

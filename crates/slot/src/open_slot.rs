@@ -14,7 +14,7 @@ use crate::hosts::next_index;
 use crate::sketch::Sketch;
 use crate::spill::Segment;
 use crate::sums::{Fractions, Handshakes, Portion, Sums};
-use crate::{Direction, HostSlot, Precision};
+use crate::{Direction, HostSlot, Precision, TransportSlot};
 
 /// The slots that take flows, by number.
 #[derive(Clone, Debug, Default)]
@@ -403,13 +403,25 @@ pub(crate) struct ClosedSlot {
 }
 
 impl ClosedSlot {
+    /// The same slot with other numbers for its hosts.
+    pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
+        for host in &mut self.hosts {
+            *host = numbers[*host as usize];
+        }
+        self
+    }
+
     /// The aggregate of a row, whose host it is told.
     pub(crate) fn host_slot(&self, row: usize, host: AddressBits, family: &Family) -> HostSlot {
         let groups = row * GROUPS_PER_ROW as usize;
         let finish = |transport: usize, handshakes: &Handshakes| {
+            let sums = &self.sums[transport][row];
+            if sums.is_idle() {
+                return TransportSlot::default();
+            }
             let distinct = &self.distinct[groups + 2 * transport..][..2];
             let fractions = &self.fractions[transport][row];
-            self.sums[transport][row].finish(fractions, handshakes, distinct)
+            sums.finish(fractions, handshakes, distinct)
         };
         HostSlot {
             host: host.into(),

@@ -103,6 +103,11 @@ impl Sums {
         add_each(&mut self.unanswered, other.unanswered);
     }
 
+    /// Whether no flow was counted: there is nothing else to look up.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.live == 0
+    }
+
     /// The finished aggregate, distinct counts by direction.
     pub(crate) fn finish(
         &self,
