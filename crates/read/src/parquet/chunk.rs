@@ -28,7 +28,7 @@ pub(super) trait Sink {
 /// The rows of a column chunk that are still to be read.
 ///
 /// It knows what nearly every writer uses: flat columns, plain values and dictionaries, pages of
-/// both versions. Arrow's reader takes four times as long: it copies and checks what is then
+/// both versions. Arrow's reader takes longer for less: it copies and checks what is then to be
 /// parsed, and makes an array of each batch.
 pub(super) struct Chunk {
     pages: SerializedPageReader<File>,
