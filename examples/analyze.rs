@@ -4,16 +4,17 @@
 //! `cargo run --release --example analyze -- trace.pcap --topology topology.json --out out`
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use peerscope::findings::{Detectors, FindingsConfig};
+use peerscope::findings::{Detectors, Findings, FindingsConfig, Scene};
 use peerscope::prelude::*;
 use peerscope::read::Format;
+use peerscope::report::Report;
 use peerscope::{Analysis, SourceReport, in_time_order};
 use peerscope_examples::{
     AnyError, about, parse_hosts, parse_seconds, parse_time, run, say, topology,
@@ -64,7 +65,8 @@ struct Arguments {
     /// Also writes report.html, a page to read and to send, and the folder report-data beside it.
     #[arg(long)]
     report: bool,
-    /// Directory for samples.csv, analysis.json, findings.json and evidence.json.
+    /// Directory for samples.csv, analysis.json, findings.json, evidence.json, and
+    /// finding-flows.csv and finding-peers.csv with all that is behind the findings.
     #[arg(long)]
     out: PathBuf,
 }
@@ -96,7 +98,11 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
         progress.inc(1);
     }
     progress.set_message("clustering and correlating");
-    let analysis = session.finish()?;
+    let mut sheets = Ok(Vec::new());
+    let analysis = session.finish_with(|scene, findings| {
+        sheets = behind(&arguments.out, scene, findings);
+    })?;
+    let sheets = sheets?;
     progress.finish_and_clear();
 
     let samples = arguments.out.join("samples.csv");
@@ -114,11 +120,12 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
         .map_err(|error| about(&evidence, error))?;
     let page = arguments.out.join("report.html");
     if arguments.report {
-        analysis.report()?.page().write(&page)?;
+        Report::open(&arguments.out)?.page().write(&page)?;
     }
 
     say(&tables::all(&analysis));
     let mut written = vec![samples, json, found, evidence];
+    written.extend(sheets);
     written.extend(arguments.report.then_some(page));
     let written: Vec<String> = written
         .iter()
@@ -126,6 +133,22 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
         .collect();
     say(&format!("\nWritten: {}\n", written.join(", ")));
     Ok(faults(&analysis))
+}
+
+/// All flows and peers behind the findings, which the analysis does not keep.
+fn behind(out: &Path, scene: &Scene<'_>, findings: &Findings) -> Result<Vec<PathBuf>, AnyError> {
+    let [flows, peers] = ["finding-flows.csv", "finding-peers.csv"].map(|name| out.join(name));
+    let mut file = create(&flows)?;
+    let written = findings.write_flows(scene, &mut file);
+    written
+        .and_then(|()| file.flush())
+        .map_err(|error| about(&flows, error))?;
+    let mut file = create(&peers)?;
+    let written = findings.write_peers(scene, &mut file);
+    written
+        .and_then(|()| file.flush())
+        .map_err(|error| about(&peers, error))?;
+    Ok(vec![flows, peers])
 }
 
 fn create(path: &Path) -> Result<BufWriter<File>, AnyError> {

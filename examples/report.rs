@@ -18,6 +18,12 @@ struct Arguments {
     /// The page; the tables in full go to the folder report-data beside it.
     #[arg(long)]
     out: PathBuf,
+    /// Rules and clusters of the same traffic, as `rules` wrote them.
+    #[arg(long)]
+    rules: Option<PathBuf>,
+    /// What is found at which intensity, as `detect curves` wrote it (docs/detectability.csv).
+    #[arg(long)]
+    curves: Option<PathBuf>,
     /// Also writes every figure as SVG and PNG into this directory.
     #[arg(long)]
     figures: Option<PathBuf>,
@@ -31,11 +37,17 @@ fn main() -> ExitCode {
 }
 
 fn report(arguments: &Arguments) -> Result<ExitCode, AnyError> {
-    let report = Report::open(&arguments.analysis)?;
+    let mut report = Report::open(&arguments.analysis)?;
+    if let Some(rules) = &arguments.rules {
+        report = report.with_rules(rules)?;
+    }
+    if let Some(curves) = &arguments.curves {
+        report = report.with_curves(curves)?;
+    }
     report.page().write(&arguments.out)?;
     say(&format!("Written: {}\n", arguments.out.display()));
     if let Some(folder) = &arguments.figures {
-        let figures = figures(&report);
+        let figures = report.all_figures();
         fs::create_dir_all(folder).map_err(|error| about(folder, error))?;
         for figure in &figures {
             save(figure, folder, arguments.scale)?;
@@ -47,18 +59,6 @@ fn report(arguments: &Arguments) -> Result<ExitCode, AnyError> {
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn figures(report: &Report) -> Vec<NamedFigure> {
-    let mut figures = report.figures();
-    for (system, outcome) in report.document.systems.iter() {
-        let metrics = outcome.metrics.iter();
-        figures.extend(metrics.filter_map(|(metric, _)| report.metric_figure(system, metric)));
-    }
-    for finding in 0..report.document.findings.active.len() {
-        figures.extend(report.evidence_figures(finding));
-    }
-    figures
 }
 
 fn save(named: &NamedFigure, folder: &Path, scale: f32) -> Result<(), AnyError> {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::kinds::DdosReservedPort;
 use crate::{Finding, FlowSelection, HostFlow, Scene};
 
-/// Flows listed of a finding; [`Finding::flows_in`] gives all.
+/// Flows listed of a finding; [`Findings::write_flows`](crate::Findings::write_flows) has all.
 const FLOWS: usize = 50;
 /// Peers listed of a finding.
 const PEERS: usize = 50;
@@ -298,7 +298,7 @@ fn supports(scene: &Scene<'_>, selection: &FlowSelection, host: IpAddr, flow: &H
     selection.holds(host, flow, scene.peer(flow.peer), scene.zone(flow.peer))
 }
 
-fn count(parties: &mut BTreeMap<IpAddr, PartyCount>, ip: IpAddr, flow: &HostFlow) {
+pub(crate) fn count(parties: &mut BTreeMap<IpAddr, PartyCount>, ip: IpAddr, flow: &HostFlow) {
     let party = parties.entry(ip).or_insert(PartyCount {
         ip,
         flows: 0,
@@ -316,13 +316,13 @@ fn count(parties: &mut BTreeMap<IpAddr, PartyCount>, ip: IpAddr, flow: &HostFlow
     party.last_us = party.last_us.max(flow.end.as_micros());
 }
 
-fn ranked(parties: BTreeMap<IpAddr, PartyCount>) -> Vec<PartyCount> {
+pub(crate) fn ranked(parties: BTreeMap<IpAddr, PartyCount>) -> Vec<PartyCount> {
     let mut parties: Vec<PartyCount> = parties.into_values().collect();
     parties.sort_by_key(|party| std::cmp::Reverse(party.flows));
     parties
 }
 
-fn row(host: IpAddr, peer: IpAddr, flow: &HostFlow) -> FlowRow {
+pub(crate) fn row(host: IpAddr, peer: IpAddr, flow: &HostFlow) -> FlowRow {
     let host = Endpoint::new(host, flow.host_port);
     let peer = Endpoint::new(peer, flow.peer_port);
     let (src, dst, fwd, rev) = match flow.direction {

@@ -72,6 +72,7 @@ mod presence;
 mod scene;
 mod selection;
 mod shares;
+mod sheets;
 mod traffic;
 
 pub use basis::WithheldKind;

@@ -182,15 +182,21 @@ impl<'a> Scene<'a> {
 
     /// Number of flows that a selection holds for.
     pub fn count(&self, selection: &FlowSelection) -> u64 {
+        self.select(selection).count() as u64
+    }
+
+    /// The flows that a selection holds for, each once, with the host that sees it: by host, then by
+    /// time.
+    pub fn select<'s>(
+        &'s self,
+        selection: &'s FlowSelection,
+    ) -> impl Iterator<Item = (&'s Host, &'s HostFlow)> + 's {
+        let all = selection.hosts.is_empty();
+        let everyone = self.hosts.iter().filter(move |_| all);
         let listed = selection.hosts.iter().filter_map(|&ip| self.host(ip));
-        if selection.hosts.is_empty() {
-            self.hosts
-                .iter()
-                .map(|host| self.count_of(host, selection))
-                .sum()
-        } else {
-            listed.map(|host| self.count_of(host, selection)).sum()
-        }
+        everyone
+            .chain(listed)
+            .flat_map(move |host| self.select_of(host, selection).map(move |flow| (host, flow)))
     }
 
     /// A finding about one host with all its flows, for a kind to fill in with struct syntax.
@@ -222,11 +228,15 @@ impl<'a> Scene<'a> {
         all.filter(|(_, samples)| !samples.is_empty()).collect()
     }
 
-    fn count_of(&self, host: &Host, selection: &FlowSelection) -> u64 {
+    fn select_of<'s>(
+        &'s self,
+        host: &'s Host,
+        selection: &'s FlowSelection,
+    ) -> impl Iterator<Item = &'s HostFlow> + 's {
         let holds = |ip: IpAddr, flow: &HostFlow, peer: IpAddr| {
             selection.holds(ip, flow, peer, self.topology().zone(peer))
         };
-        let counted = host.flows.iter().filter(|flow| {
+        host.flows.iter().filter(move |flow| {
             let peer = self.peer(flow.peer);
             if !holds(host.ip, flow, peer) {
                 return false;
@@ -246,8 +256,7 @@ impl<'a> Scene<'a> {
                 ..**flow
             };
             !(seen_there && holds(initiator, &there, host.ip))
-        });
-        counted.count() as u64
+        })
     }
 
     fn rows(

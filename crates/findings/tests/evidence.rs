@@ -87,6 +87,30 @@ fn evidence_counts_the_flows_of_its_finding() {
         (108, 108, 12, 2)
     );
 
+    // All of them as CSV, those of the finding under its number.
+    let lines = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut text = Vec::new();
+        write(&mut text);
+        let text = String::from_utf8(text).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rows = lines(&|text| found.write_flows(&scene, text).unwrap());
+    let all: u64 = found.active.iter().map(|finding| finding.flows).sum();
+    assert_eq!(rows.len() as u64, 1 + all);
+    for flow in &behind {
+        let (start, peer) = (flow.span.start().as_micros(), flow.dst.ip);
+        let host = flow.src.ip;
+        let row = format!("1,{start},{start},udp,{host},4672,{peer},53,1,63,0,0,unanswered");
+        assert!(rows.contains(&row), "{row}");
+    }
+    assert_eq!(
+        rows.iter().filter(|row| row.starts_with("1,")).count(),
+        behind.len()
+    );
+    let rows = lines(&|text| found.write_peers(&scene, text).unwrap());
+    let victims: Vec<&String> = rows.iter().filter(|row| row.starts_with("1,")).collect();
+    assert!(victims.len() == 2 && victims[0].starts_with("1,192.0.2.53,72,72,4536,0,"));
+
     // Series: at most 120 bins of whole slots, each flow in the bin of its start.
     let slot = aggregation.slot_length().as_micros();
     assert_eq!((evidence.bin_us % slot, evidence.start_us % slot), (0, 0));

@@ -332,6 +332,34 @@ impl Session<'_> {
     ///
     /// If the samples cannot be clustered on the scale asked for, or a temporary file fails.
     pub fn finish(self) -> Result<Analysis, PipelineError> {
+        self.finish_with(|_, _| ())
+    }
+
+    /// The same, with a look at findings and the flows behind them while these are there: an
+    /// analysis does not keep its flows. `look` is not called if no findings were asked for.
+    ///
+    /// ```
+    /// # use peerscope::prelude::*;
+    /// # use peerscope::findings::{Detectors, FindingsConfig};
+    /// let detectors = Detectors::built_in(&FindingsConfig::default());
+    /// let pipeline = Pipeline::new(Family::emule(), Topology::everything_monitored())
+    ///     .with_findings(detectors);
+    /// let mut flows = Vec::new();
+    /// let analysis = pipeline.session().finish_with(|scene, findings| {
+    ///     // Writing into memory cannot fail.
+    ///     let _ = findings.write_flows(scene, &mut flows);
+    /// })?;
+    /// assert!(flows.starts_with(b"finding,start_us,"));
+    /// # Ok::<(), peerscope::PipelineError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish).
+    pub fn finish_with(
+        self,
+        look: impl FnOnce(&Scene<'_>, &Findings),
+    ) -> Result<Analysis, PipelineError> {
         let Self {
             pipeline,
             files,
@@ -365,7 +393,12 @@ impl Session<'_> {
         let correlation = correlate(&table, family.name(), &pipeline.rules, config)?;
         let stability = split_half(&table, &correlation, config);
         let findings = match (&pipeline.findings, log) {
-            (Some(detectors), Some(log)) => detectors.run(&Scene::new(log, &table, &correlation)),
+            (Some(detectors), Some(log)) => {
+                let scene = Scene::new(log, &table, &correlation);
+                let findings = detectors.run(&scene);
+                look(&scene, &findings);
+                findings
+            }
             _ => Findings::default(),
         };
         Ok(Analysis {

@@ -33,6 +33,9 @@ pub enum ReportError {
     /// The samples begin with other columns.
     #[error("samples begin with host,slot_start_us,system, not {0:?}")]
     Header(String),
+    /// The curves lack a column.
+    #[error("curves have the columns kind, intensity and recall, not {0:?}")]
+    Curves(String),
     /// A value is not a finite number.
     #[error("line {line}, column {column}: {value:?} is not a finite number")]
     Value {

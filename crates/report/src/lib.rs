@@ -39,6 +39,7 @@ pub mod figure;
 pub mod model;
 mod page;
 mod report;
+mod rule_links;
 mod samples;
 mod text;
 
@@ -46,6 +47,6 @@ pub use error::ReportError;
 pub use figure::Figure;
 #[cfg(feature = "png")]
 pub use figure::PngError;
-pub use page::{Page, SideFile};
+pub use page::{Content, Page, SideFile};
 pub use report::{NamedFigure, Report};
 pub use samples::Samples;

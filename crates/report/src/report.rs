@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use crate::figure::{self, Link};
-use crate::model::{Document, Evidence, Exhibit, Finding, System};
-use crate::{Figure, Page, ReportError, Samples};
+use crate::figure::{self, Curve, Link};
+use crate::model::{Document, Evidence, Exhibit, Finding, RuleDocument, System};
+use crate::{Content, Figure, Page, ReportError, Samples};
 
 /// Everything that is reported of an analysis.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,15 @@ pub struct Report {
     pub evidence: Evidence,
     /// Its samples.
     pub samples: Samples,
+    /// A CSV of all flows behind the findings, to stand beside the page. Without it, and without
+    /// one of all peers, the page says that it has the first of each finding.
+    pub flows: Option<PathBuf>,
+    /// A CSV of all peers behind the findings.
+    pub peers: Option<PathBuf>,
+    /// Communication rules of the same traffic, if there are any.
+    pub rules: RuleDocument,
+    /// How strong planted behaviour has to be to be found, if that was measured.
+    pub curves: Vec<Curve>,
 }
 
 /// A figure with the name of its file, without extension.
@@ -45,11 +54,13 @@ impl Report {
             document: serde_json::from_reader(analysis)?,
             evidence: serde_json::from_reader(evidence)?,
             samples,
+            ..Self::default()
         })
     }
 
-    /// A report of the folder that `analyze` writes: `analysis.json`, `samples.csv`, and
-    /// `evidence.json`, without which findings have no figures and flows.
+    /// A report of the folder that `analyze` writes: `analysis.json`, `samples.csv`,
+    /// `evidence.json`, without which findings have no figures and flows, `finding-flows.csv` and
+    /// `finding-peers.csv`, without which the page has the first of each finding.
     ///
     /// # Errors
     ///
@@ -57,6 +68,7 @@ impl Report {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, ReportError> {
         let folder = folder.as_ref();
         let evidence = folder.join("evidence.json");
+        let known = |name| Some(folder.join(name)).filter(|path: &PathBuf| path.exists());
         Ok(Self {
             document: read(folder.join("analysis.json"), |file| {
                 Ok(serde_json::from_reader(file)?)
@@ -67,7 +79,32 @@ impl Report {
             } else {
                 Evidence::default()
             },
+            flows: known("finding-flows.csv"),
+            peers: known("finding-peers.csv"),
+            ..Self::default()
         })
+    }
+
+    /// Adds communication rules from the JSON that `rules` writes.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or holds something else; the message names file and place.
+    pub fn with_rules(mut self, path: impl AsRef<Path>) -> Result<Self, ReportError> {
+        self.rules = read(path.as_ref().to_owned(), |file| {
+            Ok(serde_json::from_reader(file)?)
+        })?;
+        Ok(self)
+    }
+
+    /// Adds curves from the CSV that `detect curves` writes.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or holds something else; the message names file and place.
+    pub fn with_curves(mut self, path: impl AsRef<Path>) -> Result<Self, ReportError> {
+        self.curves = read(path.as_ref().to_owned(), Curve::from_csv)?;
+        Ok(self)
     }
 
     /// The page.
@@ -75,15 +112,47 @@ impl Report {
         Page::new(self)
     }
 
-    /// The figures of the analysis as a whole, by system; those of findings are given by
-    /// [`evidence_figures`](Self::evidence_figures), those of metrics by
+    /// Every figure: those of the analysis as a whole, of its rules, of its metrics and of its
+    /// findings.
+    pub fn all_figures(&self) -> Vec<NamedFigure> {
+        let mut figures = self.figures();
+        for (system, outcome) in self.document.systems.iter() {
+            let metrics = outcome.metrics.iter();
+            figures.extend(metrics.filter_map(|(metric, _)| self.metric_figure(system, metric)));
+        }
+        let findings = 0..self.document.findings.active.len();
+        figures.extend(findings.flat_map(|finding| self.evidence_figures(finding)));
+        figures
+    }
+
+    /// The figures of the analysis as a whole, by system, and of its rules; those of findings are
+    /// given by [`evidence_figures`](Self::evidence_figures), those of metrics by
     /// [`metric_figure`](Self::metric_figure).
     pub fn figures(&self) -> Vec<NamedFigure> {
         let mut figures = self.traffic_figures();
         for (name, system) in self.document.systems.iter() {
             figures.extend(self.system_figures(name, system));
         }
+        figures.extend(self.rule_figures());
         figures
+    }
+
+    pub(crate) fn rule_figures(&self) -> Vec<NamedFigure> {
+        let (clusters, links) = crate::rule_links::rule_links(&self.rules);
+        let figures = [
+            ("rule-graph", figure::rule_graph(&clusters, &links)),
+            (
+                "detectability",
+                figure::detectability("intensity [1: as in the paper]", &self.curves),
+            ),
+        ];
+        let named = figures.into_iter().filter_map(|(name, figure)| {
+            Some(NamedFigure {
+                name: name.to_owned(),
+                figure: figure?,
+            })
+        });
+        named.collect()
     }
 
     pub(crate) fn traffic_figures(&self) -> Vec<NamedFigure> {
@@ -271,17 +340,19 @@ impl Page {
     /// If a file cannot be written; the message names it.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), ReportError> {
         let path = path.as_ref();
-        let save = |path: PathBuf, text: &str| {
-            fs::write(&path, text).map_err(|source| ReportError::File { path, source })
-        };
+        let at = |path: PathBuf| move |source| ReportError::File { path, source };
         let folder = path.parent().unwrap_or(Path::new("")).join(Self::FOLDER);
-        fs::create_dir_all(&folder).map_err(|source| ReportError::File {
-            path: folder.clone(),
-            source,
-        })?;
+        fs::create_dir_all(&folder).map_err(at(folder.clone()))?;
         for file in &self.files {
-            save(folder.join(&file.name), &file.text)?;
+            let beside = folder.join(&file.name);
+            match &file.content {
+                Content::Text(text) => fs::write(&beside, text).map_err(at(beside))?,
+                // An error may be about either; the source is the one that can be missing.
+                Content::CopyOf(source) => {
+                    fs::copy(source, &beside).map_err(at(source.clone()))?;
+                }
+            }
         }
-        save(path.to_owned(), &self.html)
+        fs::write(path, &self.html).map_err(at(path.to_owned()))
     }
 }

@@ -9,7 +9,12 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use peerscope_report::Report;
+use serde_json::json;
 
+use control::Browser;
+
+#[path = "browser/control.rs"]
+mod control;
 #[path = "common/hostile.rs"]
 mod hostile;
 
@@ -53,6 +58,19 @@ fn main() -> ExitCode {
             "hostile overflow",
         ),
     ];
+    let mut tests = tests;
+    let driven: [(&str, fn(&Path) -> Result<(), Failed>); 2] = [
+        ("all_works_by_keyboard", keyboard),
+        ("print_is_light_whole_and_within_the_sheet", print),
+    ];
+    for (name, test) in driven {
+        let browser = browser.clone();
+        let test = Trial::test(name, move || match browser {
+            Some(browser) => test(&browser),
+            None => Err("no Chromium: install the package chromium".into()),
+        });
+        tests.push(test.with_ignored_flag(missing && !wanted));
+    }
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 
@@ -71,6 +89,125 @@ fn browser() -> Option<PathBuf> {
             ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
         })
         .find(|candidate| candidate.is_file())
+}
+
+/// Headless, and as little of its own business as can be.
+const QUIET: [&str; 11] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--disable-features=NetworkTimeServiceQuerying",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+];
+
+fn ensure(holds: bool, what: impl Into<Failed>) -> Result<(), Failed> {
+    if holds { Ok(()) } else { Err(what.into()) }
+}
+
+/// By Tab, Enter, Space and letters alone: theme, sorting, filtering, and the way to a finding; at
+/// every stop the focus can be seen.
+fn keyboard(program: &Path) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("report.html");
+    fs::write(&file, lab().page().html)?;
+    let mut page = Browser::open(program, &file, folder.path())?;
+    let (mut theme, mut sorted, mut filtered) = (false, false, false);
+    for _ in 0..300 {
+        page.press("Tab", 9, "")?;
+        let (role, seen) = page.focus()?;
+        ensure(seen, format!("the focus on {role} cannot be seen"))?;
+        match role.as_str() {
+            "theme" if !theme => {
+                page.press("Enter", 13, "\r")?;
+                let now = page.evaluate("document.documentElement.dataset.theme")?;
+                ensure(now == "dark", format!("the theme is {now} after Enter"))?;
+                theme = true;
+            }
+            "sort" if !sorted => {
+                let order = "document.activeElement.closest('th').getAttribute('aria-sort')";
+                page.press("Enter", 13, "\r")?;
+                let now = page.evaluate(order)?;
+                ensure(now == "ascending", format!("sorted {now} after Enter"))?;
+                page.press(" ", 32, " ")?;
+                let now = page.evaluate(order)?;
+                ensure(now == "descending", format!("sorted {now} after Space"))?;
+                sorted = true;
+            }
+            "filter" if !filtered => {
+                let rows = "Array.from(document.activeElement.closest('.filter').nextElementSibling.querySelectorAll('tbody tr')).filter((row) => !row.hidden).length";
+                let before = page.evaluate(rows)?;
+                page.press("q", 81, "q")?;
+                page.press("z", 90, "z")?;
+                let now = page.evaluate(rows)?;
+                ensure(now == 0, format!("{now} of {before} rows have qz"))?;
+                page.press("Backspace", 8, "")?;
+                page.press("Backspace", 8, "")?;
+                let now = page.evaluate(rows)?;
+                ensure(now == before, format!("{now} of {before} rows come back"))?;
+                filtered = true;
+            }
+            "#finding-1" => {
+                ensure(
+                    theme && sorted && filtered,
+                    "something cannot be reached by Tab",
+                )?;
+                page.press("Enter", 13, "\r")?;
+                let reached = page.evaluate("document.querySelector(':target').id")?;
+                return ensure(reached == "finding-1", format!("Enter leads to {reached}"));
+            }
+            _ => {}
+        }
+    }
+    Err("Tab does not reach the first finding".into())
+}
+
+/// What a printer gets, from a page that was dark on the screen.
+fn print(program: &Path) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("report.html");
+    fs::write(&file, minipop().page().html)?;
+    let mut page = Browser::open(program, &file, folder.path())?;
+    page.evaluate("document.getElementById('theme').click()")?;
+    // A4 within margins of 10 mm, in pixels of 1/96 inch.
+    let sheet = json!({ "width": 718, "height": 1047, "deviceScaleFactor": 1, "mobile": false });
+    page.call("Emulation.setDeviceMetricsOverride", &sheet)?;
+    page.call("Emulation.setEmulatedMedia", &json!({ "media": "print" }))?;
+    let checks = [
+        (
+            "the sheet is white",
+            "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'",
+        ),
+        (
+            "figures are white",
+            "getComputedStyle(document.querySelector('svg rect[fill=\"#FFFFFF\"]')).fill === 'rgb(255, 255, 255)'",
+        ),
+        (
+            "ink is dark",
+            "getComputedStyle(document.querySelector('svg text[fill=\"#1A1A1A\"]')).fill === 'rgb(26, 26, 26)'",
+        ),
+        (
+            "nothing leaves the sheet",
+            "Array.from(document.querySelectorAll('table, svg, p, li')).every((e) => e.getBoundingClientRect().right <= 718.5)",
+        ),
+        (
+            "nothing is cut",
+            "Array.from(document.querySelectorAll('.table, .picture')).every((e) => getComputedStyle(e).overflow === 'visible')",
+        ),
+        (
+            "no section is hidden",
+            "Array.from(document.querySelectorAll('section, article, figure, table')).every((e) => e.getBoundingClientRect().height > 0)",
+        ),
+    ];
+    for (what, check) in checks {
+        ensure(page.evaluate(check)? == true, format!("not so: {what}"))?;
+    }
+    Ok(())
 }
 
 fn run(browser: &Path, page: &str, size: &str, checks: &str) -> Result<(), Failed> {
@@ -95,18 +232,8 @@ fn run(browser: &Path, page: &str, size: &str, checks: &str) -> Result<(), Faile
     let start = if width == "400" { &frame } else { &file };
     let log = folder.path().join("net.json");
     let mut command = Command::new(browser);
+    command.args(QUIET);
     command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-extensions",
-        "--disable-features=NetworkTimeServiceQuerying",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
         "--enable-logging=stderr",
         "--virtual-time-budget=20000",
         "--dump-dom",

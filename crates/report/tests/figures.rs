@@ -11,18 +11,6 @@ use peerscope_report::{NamedFigure, Report};
 #[path = "common/hostile.rs"]
 mod hostile;
 
-fn all(report: &Report) -> Vec<NamedFigure> {
-    let mut figures = report.figures();
-    for (system, outcome) in report.document.systems.iter() {
-        let metrics = outcome.metrics.iter();
-        figures.extend(metrics.filter_map(|(metric, _)| report.metric_figure(system, metric)));
-    }
-    for finding in 0..report.document.findings.active.len() {
-        figures.extend(report.evidence_figures(finding));
-    }
-    figures
-}
-
 /// Figures that need what no analysis holds.
 fn others() -> Vec<NamedFigure> {
     let band = |label: &str, bytes: [f64; 4]| Band {
@@ -41,6 +29,7 @@ fn others() -> Vec<NamedFigure> {
     let curves = [
         curve("buddy", [0.0, 0.1, 0.9, 1.0]),
         curve("fake-server", [0.0, 0.6, 1.0, 1.0]),
+        curve("very-active", [0.0, 0.0, 0.0, 0.5]),
     ];
     let rules = [["a:80 => b:53", "a:443 => b:53", "c => d"]
         .map(str::to_owned)
@@ -142,14 +131,14 @@ fn structure(figures: &[NamedFigure]) -> String {
 
 #[test]
 fn structure_of_the_laboratory() {
-    insta::assert_snapshot!("lab-a", structure(&all(&hostile::open("lab-a"))));
+    insta::assert_snapshot!("lab-a", structure(&hostile::open("lab-a").all_figures()));
 }
 
 #[test]
 fn structure_of_the_minipop() {
     insta::assert_snapshot!(
         "minipop-2008",
-        structure(&all(&hostile::open("minipop-2008")))
+        structure(&hostile::open("minipop-2008").all_figures())
     );
 }
 
@@ -162,7 +151,7 @@ fn structure_of_the_others() {
 fn texts_lie_inside_and_do_not_collide() {
     let mut figures = others();
     for name in ["lab-a", "minipop-2008"] {
-        figures.extend(all(&hostile::open(name)));
+        figures.extend(hostile::open(name).all_figures());
     }
     assert!(figures.len() > 50);
     for named in &figures {
@@ -194,7 +183,7 @@ fn texts_lie_inside_and_do_not_collide() {
 
 #[test]
 fn figures_say_what_their_axes_measure() {
-    for named in all(&hostile::open("lab-a")) {
+    for named in hostile::open("lab-a").all_figures() {
         let labels: Vec<&str> = texts(named.figure.svg())
             .iter()
             .map(|text| text.label)
@@ -250,6 +239,113 @@ fn labels_from_outside_are_text() {
     }
 }
 
+/// With thousands of findings and labels as long as they come, the page says what it leaves out.
+#[test]
+fn pages_stay_small() {
+    let mut report = hostile::open("minipop-2008");
+    let (findings, exhibits) = (
+        &mut report.document.findings.active,
+        &mut report.evidence.exhibits,
+    );
+    let page = |report: &Report| {
+        let html = report.page().html;
+        assert!(html.len() <= 5_000_000, "{}", html.len());
+        html
+    };
+    let (found, shown) = (findings.clone(), exhibits.clone());
+    while findings.len() < 3000 {
+        findings.extend(found.iter().cloned());
+        exhibits.extend(shown.iter().cloned());
+    }
+    for change in [0, 1] {
+        let html = page(&report);
+        let articles = html.matches("<article").count();
+        assert!(articles > 100 && articles <= 1000, "{articles}");
+        // Every link of the table leads to a finding, the first ones with figure and flows.
+        for i in 1..=articles {
+            assert!(html.contains(&format!("href=\"#finding-{i}\"")));
+            assert!(html.contains(&format!("<article id=\"finding-{i}\"")));
+        }
+        let (first, _) = html.split_once("id=\"finding-2\"").unwrap();
+        let (_, first) = first.split_once("<article").unwrap();
+        assert!(first.contains("<svg") && first.contains("<caption>Flows"));
+        assert!(html.contains("have numbers only"));
+        assert!(html.contains("all are in findings.csv"));
+        assert!(!html.contains(".svg\""), "a figure that is not in the page");
+        if change == 0 {
+            for finding in &mut report.document.findings.active {
+                finding.explanation = hostile::LABELS[1].repeat(300);
+            }
+        }
+    }
+}
+
+#[test]
+fn full_sheets_stand_beside_the_page() {
+    let mut report = hostile::open("lab-a");
+    let html = report.page().html;
+    assert!(html.contains("the first 50 are in flows.csv"));
+    let folder = tempfile::tempdir().unwrap();
+    let all = folder.path().join("finding-flows.csv");
+    std::fs::write(&all, "finding,start_us\n1,2\n").unwrap();
+    report.flows = Some(all);
+    let changes = &mut report.document.changes.hosts;
+    *changes = changes.iter().cycle().take(30).cloned().collect();
+    let page = report.page();
+    assert!(page.html.contains("all are in flows.csv"));
+    let out = folder.path().join("sent/report.html");
+    std::fs::create_dir(out.parent().unwrap()).unwrap();
+    page.write(&out).unwrap();
+    let beside = |name: &str| std::fs::read_to_string(out.with_file_name("report-data").join(name));
+    assert_eq!(beside("flows.csv").unwrap(), "finding,start_us\n1,2\n");
+    // A table that is cut has its rows beside it; each file is linked.
+    let changes = beside("host-changes.csv").unwrap();
+    assert_eq!(changes.lines().count(), 31);
+    assert!(
+        page.html
+            .contains("(20 of 30; all are in host-changes.csv)")
+    );
+    for file in &page.files {
+        assert!(
+            page.html
+                .contains(&format!("href=\"report-data/{}\"", file.name))
+        );
+    }
+    report.flows = Some(folder.path().join("gone.csv"));
+    let error = report.page().write(&out).unwrap_err();
+    assert!(error.to_string().contains("gone.csv"), "{error}");
+}
+
+#[test]
+fn rules_and_curves_stand_on_the_page() {
+    let report = hostile::open("lab-a");
+    let html = report.page().html;
+    assert!(
+        html.contains("<section id=\"rules\">") && html.contains("Clusters of communication rules")
+    );
+    assert!(!html.contains("id=\"detectability\""));
+    assert!(
+        !hostile::open("minipop-2008")
+            .page()
+            .html
+            .contains("id=\"rules\"")
+    );
+    let curves = "kind,intensity,recall\nx,1,1\nx,0.5,0\n";
+    let mut report = report;
+    report.curves = Curve::from_csv(curves.as_bytes()).unwrap();
+    assert!(report.page().html.contains("id=\"detectability\""));
+    for (bad, message) in [
+        ("a,b\n1,2\n", "not \"a,b\""),
+        (
+            "kind,intensity,recall\nx,1,1\nx,1,NaN\n",
+            "line 3, column recall: \"NaN\"",
+        ),
+    ] {
+        let error = Curve::from_csv(bad.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
 #[test]
 fn what_is_withheld_is_said_with_its_reason() {
     let mut report = hostile::open("lab-a");
@@ -296,12 +392,16 @@ fn pictures_of_the_documentation_are_these() {
         ("kad-metric-graph", "kad-metric-graph"),
         ("finding-4-activity", "departed-activity"),
         ("finding-2-contacts", "fake-server-contacts"),
+        ("traffic-inbound", "traffic-inbound"),
+        ("rule-graph", "rule-graph"),
+        ("detectability", "detectability"),
     ];
     // A package alone has no documentation.
     if !folder.join("../report.md").exists() {
         return;
     }
-    let figures = all(&hostile::open("lab-a"));
+    let report = hostile::open("lab-a").with_curves(folder.join("../detectability.csv"));
+    let figures = report.unwrap().all_figures();
     for (name, picture) in names {
         let figure = figures.iter().find(|figure| figure.name == name).unwrap();
         let path = folder.join(format!("{picture}.svg"));

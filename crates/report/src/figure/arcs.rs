@@ -29,15 +29,15 @@ pub fn metric_graph(system: &str, groups: &[Vec<String>], links: &[Link]) -> Opt
     )
 }
 
-/// Which communication rules speak of the same services: rules in clusters, joined by arcs. `None`
-/// without a link.
+/// How communication rules hang together: flow groups in the clusters of their rules, joined by the
+/// rules as arcs, the thicker the higher their score. `None` without a link.
 pub fn rule_graph(clusters: &[Vec<String>], links: &[Link]) -> Option<Figure> {
     let title = "Clusters of communication rules";
     arcs(
         title,
         clusters,
         links,
-        "an arc joins rules with a flow group in common",
+        "each arc is a rule between two flow groups; the thicker, the higher its score",
     )
 }
 
@@ -75,7 +75,7 @@ fn arcs(title: &str, groups: &[Vec<String>], links: &[Link], note: &str) -> Opti
         .unwrap_or(0)
         .min(440)
         + 16;
-    let width = column + 260;
+    let width = (column + 260).max(width_of(note, TEXT) + 32);
     let height = row(shown - 1) + 30;
     Some(Figure::draw(title, width, height, |canvas| {
         let hidden = names.len() - shown;

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{Canvas, MARKERS, Marker, SERIES};
-use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
+use super::plot::{Axis, BELOW, Frame, LEFT, Plot, series_legend, time_title};
 use super::scale::Kind;
 use crate::model::{Contact, Evidence};
 use plotters::style::RGBColor;
@@ -44,16 +44,12 @@ pub fn contacts(evidence: &Evidence, contacts: &[Contact]) -> Option<Figure> {
                 total(contact)
             ));
         }
-        let signs: Vec<_> = (0..contacts.len())
-            .map(|i| move |at| sign(canvas, MARKERS[i], at, SERIES[i]))
-            .collect();
-        let keys: Vec<Key<'_>> = labels
-            .iter()
-            .zip(&signs)
-            .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))
-            .collect();
-        for (row, keys) in (0..).zip(keys.chunks(2)) {
-            legend(canvas, (LEFT, 12 + 16 * row), keys);
+        for (row, labels) in labels.chunks(2).enumerate() {
+            let first = 2 * row;
+            let y = if row == 0 { 12 } else { 28 };
+            series_legend(canvas, (LEFT, y), labels, |i, at| {
+                sign(canvas, MARKERS[first + i], at, SERIES[first + i]);
+            });
         }
     }))
 }

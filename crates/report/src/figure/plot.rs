@@ -110,3 +110,24 @@ pub(crate) fn legend(canvas: &Canvas<'_>, (mut x, y): (i32, i32), keys: &[Key<'_
         x += 18 + super::canvas::width_of(label, TEXT) + 14;
     }
 }
+
+/// The same for series: a label each, and the sign of a series by its number.
+pub(crate) fn series_legend(
+    canvas: &Canvas<'_>,
+    at: (i32, i32),
+    labels: &[String],
+    sign: impl Fn(usize, (i32, i32)),
+) {
+    let signs: Vec<_> = (0..labels.len())
+        .map(|i| {
+            let sign = &sign;
+            move |at| sign(i, at)
+        })
+        .collect();
+    let keys: Vec<Key<'_>> = labels
+        .iter()
+        .zip(&signs)
+        .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))
+        .collect();
+    legend(canvas, at, &keys);
+}

@@ -2,7 +2,7 @@
 
 use super::Figure;
 use super::canvas::{Anchor, INK, PRINT, SERIES, TEXT};
-use super::plot::{Axis, BELOW, Frame, Key, LEFT, Plot, legend, time_title};
+use super::plot::{Axis, BELOW, Frame, LEFT, Plot, series_legend, time_title};
 use super::scale::Kind;
 
 const WIDTH: i32 = 720;
@@ -67,29 +67,15 @@ pub fn shares(what: &str, start_us: i64, bin_us: i64, bands: &[Band]) -> Option<
             canvas.polygon(upper, SERIES[i % SERIES.len()], 0.85);
             canvas.line(&outline, INK, 1);
         }
-        let signs: Vec<_> = (0..shown.len())
-            .map(|i| {
-                move |(x, y)| {
-                    canvas.fill(
-                        (x - 6, y - 5),
-                        (x + 6, y + 5),
-                        SERIES[i % SERIES.len()],
-                        0.85,
-                    );
-                    canvas.text_of(&(i + 1).to_string(), (x, y), Anchor::Middle, 9, PRINT);
-                }
-            })
-            .collect();
         let labels: Vec<String> = shown
             .iter()
             .map(|band| super::cut(&band.label, 16))
             .collect();
-        let keys: Vec<Key<'_>> = labels
-            .iter()
-            .zip(&signs)
-            .map(|(label, sign)| (label.as_str(), sign as &dyn Fn((i32, i32))))
-            .collect();
-        legend(canvas, (LEFT, 18), &keys);
+        series_legend(canvas, (LEFT, 18), &labels, |i, (x, y)| {
+            let (from, to) = ((x - 6, y - 5), (x + 6, y + 5));
+            canvas.fill(from, to, SERIES[i % SERIES.len()], 0.85);
+            canvas.text_of(&(i + 1).to_string(), (x, y), Anchor::Middle, 9, PRINT);
+        });
         // The same numbers in the bands, where these are widest.
         for (i, band) in stack.iter().enumerate() {
             let widest = (0..bins).max_by(|&a, &b| band[a].1.total_cmp(&band[b].1).then(b.cmp(&a)));

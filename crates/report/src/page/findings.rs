@@ -2,95 +2,138 @@
 
 use maud::{Markup, html};
 
+use super::picture;
 use super::summary::SEVERITIES;
 use super::table::{Cell, shown, table};
-use super::{Page, SideFile, picture};
-use crate::Report;
 use crate::model::{Exhibit, Finding, Flow, Party};
 use crate::text::{count, duration, moment, number};
+use crate::{NamedFigure, Report};
 
 /// Findings shown; the CSV has all.
-const MOST: usize = 2000;
-/// Bytes that the details of all findings may take; the page has to stay below 5 MB.
-const BUDGET: usize = 2_800_000;
+const MOST: usize = 1000;
+/// Findings that have all their details before others have any.
+const LEADING: usize = 20;
+/// Bytes of the table of all findings; the page has to stay below 5 MB.
+const TABLE: usize = 800_000;
+/// Bytes of the explanations and numbers of all findings.
+const NUMBERS: usize = 1_000_000;
+/// Bytes of their figures and tables.
+const DETAILS: usize = 1_500_000;
 
 /// How much of a finding is shown.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Detail {
-    /// Every figure, and so many rows of each table.
-    Full(usize),
-    /// The first figure in a file beside the page, no tables.
-    Brief,
+    /// Explanation and numbers.
+    Numbers,
+    /// The first figure too.
+    Figure,
+    /// Tables of so many rows too; of many rows the second figure as well.
+    Tables(usize),
 }
 
-pub(super) fn section(report: &Report, files: &mut Vec<SideFile>) -> Markup {
+pub(super) fn section(report: &Report) -> Markup {
     let active = &report.document.findings.active;
-    let shown_findings = &active[..active.len().min(MOST)];
-    let mut left = BUDGET;
-    let mut details = Vec::new();
-    for (i, finding) in shown_findings.iter().enumerate() {
-        let part = left / (shown_findings.len() - i);
-        let detail = [
-            Detail::Full(20),
-            Detail::Full(5),
-            Detail::Full(0),
-            Detail::Brief,
-        ]
-        .into_iter()
-        .map(|detail| (detail, entry(report, i, finding, detail)))
-        .find(|(detail, text)| text.0.len() <= part || matches!(detail, Detail::Brief));
-        let Some((detail, text)) = detail else {
-            continue;
-        };
-        if matches!(detail, Detail::Brief) {
-            let figure = report.evidence_figures(i).into_iter().next();
-            files.extend(figure.map(|named| SideFile {
-                name: format!("{}.svg", named.name),
-                text: named.figure.svg().to_owned(),
-            }));
-        }
-        left = left.saturating_sub(text.0.len());
-        details.push(text);
-    }
+    let (rows, entries) = listed(report);
+    let without = (1..)
+        .zip(&entries)
+        .find(|(_, (detail, _))| *detail == Detail::Numbers);
     html! {
         section #findings {
             h2 { "Findings" }
             @if active.is_empty() { p { "None." } } @else {
-                (overview(shown_findings, active.len() as u64))
-                @for text in &details { (text) }
+                (overview(&rows, active.len() as u64))
+                @if let Some((first, _)) = without {
+                    p {
+                        "To keep the page small some findings from number " (first)
+                        " on have numbers only. Their figures are drawn by " code { "report DIRECTORY --out report.html --figures FOLDER" }
+                        "; their hosts, peers and flows are in the CSV files."
+                    }
+                }
+                @for (_, text) in &entries { (text) }
             }
         }
     }
 }
 
-fn overview(findings: &[Finding], all: u64) -> Markup {
-    let rows = findings.iter().zip(1..).map(|(finding, i)| {
-        let severity = &finding.severity;
-        let rank = SEVERITIES
-            .iter()
-            .position(|(name, _)| name == severity)
-            .unwrap_or(SEVERITIES.len());
-        let sign = SEVERITIES.get(rank).map_or("", |(_, sign)| sign);
-        let hosts = match finding.hosts.as_slice() {
-            [] => String::new(),
-            [one] => one.clone(),
-            [first, rest @ ..] => format!("{first} and {} more", rest.len()),
-        };
-        vec![
-            Cell::markup(html! { a href=(format!("#finding-{i}")) { "Finding " (i) } })
-                .sorted_by(f64::from(i)),
-            Cell::markup(
-                html! { span class=(severity_class(severity)) { (sign) " " (shown(severity)) } },
-            )
-            .sorted_by(rank as f64),
-            Cell::text(&finding.kind),
-            Cell::text(&finding.system),
-            Cell::text(&hosts),
-            Cell::moment(finding.start_us),
-            Cell::count(finding.flows),
-            Cell::text(&finding.explanation),
-        ]
-    });
+/// The rows of the findings that are shown, and their details: numbers as far as there is room, then
+/// all there is for the first few, then each detail for all before there is more for any.
+fn listed(report: &Report) -> (Vec<Vec<Cell>>, Vec<(Detail, Markup)>) {
+    let findings = &report.document.findings.active;
+    let (mut rows, mut entries) = (Vec::new(), Vec::new());
+    let (mut table, mut numbers) = (TABLE, NUMBERS);
+    for (i, finding) in findings.iter().enumerate().take(MOST) {
+        let row = overview_row(i + 1, finding);
+        let text = entry(report, i, finding, Detail::Numbers, &[]);
+        let size = row.iter().map(Cell::size).sum();
+        let room = table
+            .checked_sub(size)
+            .zip(numbers.checked_sub(text.0.len()));
+        let Some(room) = room else { break };
+        (table, numbers) = room;
+        rows.push(row);
+        entries.push((Detail::Numbers, text));
+    }
+    let mut left = DETAILS;
+    let mut figures: Vec<Vec<NamedFigure>> = Vec::new();
+    let all = entries.len();
+    'room: for (detail, most) in [
+        (Detail::Tables(20), all.min(LEADING)),
+        (Detail::Figure, all),
+        (Detail::Tables(5), all),
+        (Detail::Tables(20), all),
+    ] {
+        for i in 0..most {
+            if figures.len() == i {
+                figures.push(report.evidence_figures(i));
+            }
+            let (shown, before) = &entries[i];
+            if *shown >= detail {
+                continue;
+            }
+            let text = entry(report, i, &findings[i], detail, &figures[i]);
+            let Some(rest) = (left + before.0.len()).checked_sub(text.0.len()) else {
+                break 'room;
+            };
+            left = rest;
+            entries[i] = (detail, text);
+        }
+    }
+    (rows, entries)
+}
+
+fn overview_row(i: usize, finding: &Finding) -> Vec<Cell> {
+    let severity = &finding.severity;
+    let rank = SEVERITIES
+        .iter()
+        .position(|(name, _)| name == severity)
+        .unwrap_or(SEVERITIES.len());
+    let sign = SEVERITIES.get(rank).map_or("", |(_, sign)| sign);
+    let hosts = match finding.hosts.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{} and {} more", crate::text::cut(first, 60), rest.len()),
+    };
+    vec![
+        Cell::markup(
+            html! { a href=(format!("#finding-{i}")) { "Finding " (i) } },
+            "",
+        )
+        .sorted_by(i as f64),
+        Cell::markup(
+            html! { span class=(severity_class(severity)) { (sign) " " (shown(severity)) } },
+            severity,
+        )
+        .sorted_by(rank as f64),
+        Cell::text(&finding.kind),
+        Cell::text(&finding.system),
+        Cell::text(&hosts),
+        Cell::moment(finding.start_us),
+        Cell::count(finding.flows),
+        Cell::text(&finding.explanation),
+    ]
+}
+
+fn overview(rows: &[Vec<Cell>], all: u64) -> Markup {
     let head = [
         "evidence",
         "severity",
@@ -104,7 +147,7 @@ fn overview(findings: &[Finding], all: u64) -> Markup {
     table(
         "Findings, the most severe first",
         &head,
-        rows.collect(),
+        rows,
         Some((all, "all are in findings.csv")),
     )
 }
@@ -114,9 +157,19 @@ fn severity_class(severity: &str) -> &str {
     known.map_or("info", |(name, _)| name)
 }
 
-fn entry(report: &Report, i: usize, finding: &Finding, detail: Detail) -> Markup {
-    let exhibit = report.evidence.exhibits.get(i);
-    let figures = report.evidence_figures(i);
+fn entry(
+    report: &Report,
+    i: usize,
+    finding: &Finding,
+    detail: Detail,
+    figures: &[NamedFigure],
+) -> Markup {
+    let (pictures, rows) = match detail {
+        Detail::Numbers => (0, 0),
+        Detail::Figure => (1, 0),
+        Detail::Tables(rows) => (if rows > 5 { 2 } else { 1 }, rows),
+    };
+    let exhibit = report.evidence.exhibits.get(i).filter(|_| rows > 0);
     html! {
         article id=(format!("finding-{}", i + 1)) {
             h3 {
@@ -132,18 +185,9 @@ fn entry(report: &Report, i: usize, finding: &Finding, detail: Detail) -> Markup
                 "."
             }
             (numbers(finding))
-            @match detail {
-                Detail::Full(rows) => {
-                    @for named in figures.iter().take(if rows > 5 { 2 } else { 1 }) { (picture(&named.figure)) }
-                    @if rows > 0 { @if let Some(exhibit) = exhibit { (tables(exhibit, finding, rows)) } }
-                }
-                Detail::Brief => {
-                    @if let Some(named) = figures.first() {
-                        p { a href=(format!("{}/{}.svg", Page::FOLDER, named.name)) { "Figure: " (shown(named.figure.title())) } }
-                    }
-                }
-            }
-            p { a href="#findings" { "All findings" } }
+            @for named in figures.iter().take(pictures) { (picture(&named.figure)) }
+            @if let Some(exhibit) = exhibit { (tables(report, exhibit, finding, rows)) }
+            p.up { a href="#findings" { "All findings" } }
         }
     }
 }
@@ -169,7 +213,15 @@ fn numbers(finding: &Finding) -> Markup {
     }
 }
 
-fn tables(exhibit: &Exhibit, finding: &Finding, rows: usize) -> Markup {
+fn tables(report: &Report, exhibit: &Exhibit, finding: &Finding, rows: usize) -> Markup {
+    let peers = match report.peers {
+        Some(_) => "all are in peers.csv",
+        None => "the first 50 are in peers.csv",
+    };
+    let all_flows = match report.flows {
+        Some(_) => "all are in flows.csv",
+        None => "the first 50 are in flows.csv",
+    };
     let party = |party: &Party| {
         vec![
             Cell::text(&party.ip),
@@ -193,7 +245,7 @@ fn tables(exhibit: &Exhibit, finding: &Finding, rows: usize) -> Markup {
             "last (UTC)",
         ]
     };
-    let flows = exhibit.flows.iter().take(rows).map(flow_row);
+    let flows: Vec<_> = exhibit.flows.iter().take(rows).map(flow_row).collect();
     let flow_head = [
         "start (UTC)",
         "length",
@@ -206,15 +258,15 @@ fn tables(exhibit: &Exhibit, finding: &Finding, rows: usize) -> Markup {
     ];
     html! {
         @if !exhibit.hosts.is_empty() {
-            (table("Hosts", &head("host"), parties(&exhibit.hosts),
+            (table("Hosts", &head("host"), &parties(&exhibit.hosts),
                 Some((exhibit.hosts.len() as u64, "all are in hosts.csv"))))
         }
         @if !exhibit.peers.is_empty() {
-            (table("Peers", &head("peer"), parties(&exhibit.peers),
-                Some((exhibit.all_peers, "the first 50 are in peers.csv"))))
+            (table("Peers", &head("peer"), &parties(&exhibit.peers),
+                Some((exhibit.all_peers, peers))))
         }
         @if !exhibit.flows.is_empty() {
-            (table("Flows", &flow_head, flows.collect(), Some((finding.flows, "the first 50 are in flows.csv"))))
+            (table("Flows", &flow_head, &flows, Some((finding.flows, all_flows))))
         }
     }
 }

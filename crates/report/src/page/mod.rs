@@ -1,17 +1,21 @@
 //! One self-contained page: summary, findings with their evidence, systems with their metrics.
 
+mod changes;
 mod findings;
+mod rules;
 mod sheet;
 mod summary;
 mod systems;
 mod table;
+
+use std::path::PathBuf;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::Report;
 use table::shown;
 
-/// A page that needs no network, and the files beside it that hold what is cut in it.
+/// A page in one file that needs no network, and the files beside it that hold what is cut in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "plain data")]
 pub struct Page {
@@ -28,7 +32,26 @@ pub struct SideFile {
     /// Its name in the folder.
     pub name: String,
     /// What it holds.
-    pub text: String,
+    pub content: Content,
+}
+
+/// What a file beside the page holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "in memory or not")]
+pub enum Content {
+    /// A text.
+    Text(String),
+    /// The same as this file, which may be too large for memory.
+    CopyOf(PathBuf),
+}
+
+impl SideFile {
+    fn text(name: &str, text: String) -> Self {
+        Self {
+            name: name.to_owned(),
+            content: Content::Text(text),
+        }
+    }
 }
 
 const STYLE: &str = include_str!("page.css");
@@ -43,6 +66,12 @@ impl Page {
 
     pub(crate) fn new(report: &Report) -> Self {
         let mut files = sheet::sheets(report);
+        let sections = [
+            summary::section(report, &mut files),
+            findings::section(report),
+            systems::section(report, &mut files),
+            rules::section(report, &mut files),
+        ];
         let body = html! {
             header {
                 h1 { "Traffic report: " (shown(&report.document.family)) }
@@ -50,14 +79,13 @@ impl Page {
                     a href="#summary" { "Summary" }
                     a href="#findings" { "Findings" }
                     a href="#systems" { "Systems" }
+                    @if !report.rules.rules.is_empty() { a href="#rules" { "Rules" } }
                     a href="#data" { "Data" }
                 }
                 button #theme type="button" hidden { "Dark or light" }
             }
             main {
-                (summary::section(report))
-                (findings::section(report, &mut files))
-                (systems::section(report))
+                @for section in &sections { (section) }
                 (data(&files))
             }
         };
@@ -87,18 +115,12 @@ fn document(family: &str, body: &Markup) -> Markup {
 }
 
 fn data(files: &[SideFile]) -> Markup {
-    let is_sheet = |name: &str| {
-        std::path::Path::new(name)
-            .extension()
-            .is_some_and(|end| end == "csv")
-    };
-    let sheets = files.iter().filter(|file| is_sheet(&file.name));
     html! {
         section #data {
             h2 { "Data" }
-            p { "What tables of this page are cut from, as CSV in the folder beside it:" }
+            p { "The tables of this page in full, as CSV in the folder beside it:" }
             ul {
-                @for file in sheets {
+                @for file in files {
                     li { a href=(format!("{}/{}", Page::FOLDER, file.name)) { (file.name) } }
                 }
             }

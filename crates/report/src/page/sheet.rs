@@ -1,11 +1,14 @@
 //! The tables of the page in full, as CSV.
 
-use super::SideFile;
+use std::path::PathBuf;
+
 use super::findings::outcome;
+use super::{Content, SideFile};
 use crate::Report;
 use crate::model::{Exhibit, Party};
 
-/// Every sheet of a report.
+/// The sheets that every report has. Without the files of all peers and flows those have the first
+/// of each finding.
 pub(super) fn sheets(report: &Report) -> Vec<SideFile> {
     let findings = &report.document.findings.active;
     let exhibits = || (1..).zip(&report.evidence.exhibits);
@@ -63,7 +66,26 @@ pub(super) fn sheets(report: &Report) -> Vec<SideFile> {
         "explanation",
         "evidence",
     ];
-    let flows = exhibits().flat_map(|(i, exhibit): (u64, _)| {
+    let full = |name: &str, full: Option<&PathBuf>, first: &dyn Fn() -> String| match full {
+        Some(path) => SideFile {
+            name: name.to_owned(),
+            content: Content::CopyOf(path.clone()),
+        },
+        None => SideFile::text(name, first()),
+    };
+    vec![
+        SideFile::text("findings.csv", sheet(&found_head, found)),
+        SideFile::text("hosts.csv", parties(|exhibit| &exhibit.hosts)),
+        full("peers.csv", report.peers.as_ref(), &|| {
+            parties(|exhibit| &exhibit.peers)
+        }),
+        full("flows.csv", report.flows.as_ref(), &|| flows(report)),
+    ]
+}
+
+fn flows(report: &Report) -> String {
+    let exhibits = (1..).zip(&report.evidence.exhibits);
+    let rows = exhibits.flat_map(|(i, exhibit): (u64, _)| {
         exhibit.flows.iter().map(move |flow| {
             vec![
                 i.to_string(),
@@ -97,16 +119,7 @@ pub(super) fn sheets(report: &Report) -> Vec<SideFile> {
         "rev_bytes",
         "outcome",
     ];
-    let file = |name: &str, text| SideFile {
-        name: name.to_owned(),
-        text,
-    };
-    vec![
-        file("findings.csv", sheet(&found_head, found)),
-        file("hosts.csv", parties(|exhibit| &exhibit.hosts)),
-        file("peers.csv", parties(|exhibit| &exhibit.peers)),
-        file("flows.csv", sheet(&flow_head, flows)),
-    ]
+    sheet(&flow_head, rows)
 }
 
 fn party(finding: u64, party: &Party) -> Vec<String> {
@@ -132,7 +145,8 @@ fn party(finding: u64, party: &Party) -> Vec<String> {
     ]
 }
 
-fn sheet(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+/// A CSV of a head and rows.
+pub(super) fn sheet(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing into memory cannot fail, and every row has the columns of the head.
     let _ = writer.write_record(head);

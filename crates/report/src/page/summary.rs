@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::table::{Cell, shown, table};
+use super::SideFile;
+use super::table::{Cell, cut_table, shown, table};
 use crate::Report;
 use crate::model::{Causes, FlowCounts, Source, ZonePair};
 use crate::text::{bytes, count, percent};
@@ -15,7 +16,7 @@ pub(super) const SEVERITIES: [(&str, &str); 4] = [
     ("info", "\u{25cb}"),
 ];
 
-pub(super) fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report, files: &mut Vec<SideFile>) -> Markup {
     let document = &report.document;
     let active = &document.findings.active;
     html! {
@@ -38,99 +39,88 @@ pub(super) fn section(report: &Report) -> Markup {
                 " samples of " (count(document.samples.hosts)) " hosts in slots of "
                 (document.slot_seconds) " s."
             }
-            (sources(&document.input.sources))
-            (withheld(report))
+            (sources(&document.input.sources, files))
+            (withheld(report, files))
             (traffic(report))
             (unanswered(report))
-            (heavy(report))
+            (heavy(report, files))
         }
     }
 }
 
-fn sources(sources: &[Source]) -> Markup {
+fn sources(sources: &[Source], files: &mut Vec<SideFile>) -> Markup {
     let row = |source: &Source| {
-        let held = match (
-            source.kind.as_str(),
-            source.offered,
-            source.flows,
-            &source.of,
-        ) {
-            ("capture", Some(offered), _, _) => {
-                html! { (count(offered.packets)) " packets, " (bytes(offered.bytes)) }
+        let held = match (source.offered, source.flows, &source.of) {
+            (Some(offered), _, _) => {
+                format!(
+                    "{} packets, {}",
+                    count(offered.packets),
+                    bytes(offered.bytes)
+                )
             }
-            (_, _, _, Some(of)) => html! { "the same as " (shown(of)) ": not read" },
-            (_, _, Some(flows), _) => html! { (count(flows)) " flows" },
-            _ => html! { "flow records" },
+            (_, _, Some(of)) => format!("the same as {of}: not read"),
+            (_, Some(flows), _) => format!("{} flows", count(flows)),
+            _ => "flow records".to_owned(),
         };
         let fault = source.ended_by.as_deref();
         vec![
             Cell::text(&source.name),
             Cell::text(&source.kind),
-            Cell::markup(held),
+            Cell::text(&held),
             source
                 .size
                 .map_or_else(|| Cell::text("stream"), Cell::bytes),
             fault.map_or_else(
                 || Cell::text("to its end"),
-                |fault| Cell::markup(html! { strong { "ended early: " } (shown(fault)) }),
+                |fault| {
+                    let marked = html! { strong { "ended early: " } (shown(fault)) };
+                    Cell::markup(marked, &format!("ended early: {fault}"))
+                },
             ),
         ]
     };
-    let rows = sources.iter().take(200).map(row).collect();
-    let cut = Some((sources.len() as u64, "the others are in analysis.json"));
+    let rows: Vec<_> = sources.iter().map(row).collect();
+    let head = ["source", "kind", "held", "size [bytes]", "read"];
     html! {
         @if !sources.is_empty() {
             h3 { "What was read" }
-            (table("Sources", &["source", "kind", "held", "size", "read"], rows, cut))
+            (cut_table(files, "sources.csv", "Sources", &head, &rows, 100))
         }
     }
 }
 
-fn withheld(report: &Report) -> Markup {
+fn withheld(report: &Report, files: &mut Vec<SideFile>) -> Markup {
     let document = &report.document;
     let mut rows = Vec::new();
-    let mut add = |what: &str, number: u64, why: Markup| {
-        rows.push(vec![
-            Cell::text(what),
-            Cell::count(number),
-            Cell::markup(why),
-        ]);
+    let mut add = |what: &str, number: u64, why: &str| {
+        rows.push(vec![Cell::text(what), Cell::count(number), Cell::text(why)]);
     };
     for (reason, number) in &document.input.skipped {
-        add("flows", *number, html! { (shown(reason)) });
+        add("flows", *number, reason);
     }
     for (reason, number) in &document.input.records_skipped {
-        add(
-            "records that could not be read",
-            *number,
-            html! { (shown(reason)) },
-        );
+        add("records that could not be read", *number, reason);
     }
     if let Some(meter) = &document.input.meter {
         for (reason, number) in &meter.skipped {
             let packets = number.as_u64().or_else(|| number.get("packets")?.as_u64());
-            add("packets", packets.unwrap_or(0), html! { (shown(reason)) });
+            add("packets", packets.unwrap_or(0), reason);
         }
         if meter.evicted > 0 {
-            add(
-                "flows",
-                meter.evicted,
-                html! { "closed early for want of memory" },
-            );
+            add("flows", meter.evicted, "closed early for want of memory");
         }
     }
     for withheld in &document.withheld {
-        let why = html! { (shown(&withheld.metric)) ": " (shown(&withheld.reason)) " (" (shown(&withheld.source)) ")" };
-        add("metric", 1, why);
+        let why = format!(
+            "{}: {} ({})",
+            withheld.metric, withheld.reason, withheld.source
+        );
+        add("metric", 1, &why);
     }
     let clustered = |name: &str| document.systems.get(name).is_some();
     for (system, number) in &document.samples.by_system {
         if *number > 0 && !clustered(system) {
-            add(
-                "samples",
-                *number,
-                html! { "of " (shown(system)) ": not clustered" },
-            );
+            add("samples", *number, &format!("of {system}: not clustered"));
         }
     }
     for (name, system) in document.systems.iter() {
@@ -147,26 +137,30 @@ fn withheld(report: &Report) -> Markup {
                 .filter(|(_, metric)| metric.status == status);
             let number = metrics.count() as u64;
             if number > 0 {
-                add("metrics", number, html! { "of " (shown(name)) ": " (why) });
+                add("metrics", number, &format!("of {name}: {why}"));
             }
         }
     }
     for withheld in &document.findings.withheld {
-        let why = html! { (shown(&withheld.kind)) " were not looked for: they rest on " (shown(&withheld.metric)) " (" (shown(&withheld.reason)) ")" };
-        add("kind of finding", 1, why);
+        let why = format!(
+            "{} were not looked for: they rest on {} ({})",
+            withheld.kind, withheld.metric, withheld.reason
+        );
+        add("kind of finding", 1, &why);
     }
     for muted in &document.findings.muted {
         let finding = &muted.finding;
-        let why = html! { "known to be harmless: " (shown(&muted.reason)) " (" (shown(&finding.explanation)) ")" };
-        add(&format!("finding {}", finding.kind), 1, why);
+        let why = format!(
+            "known to be harmless: {} ({})",
+            muted.reason, finding.explanation
+        );
+        add(&format!("finding {}", finding.kind), 1, &why);
     }
     let nothing = rows.is_empty();
-    let all = rows.len() as u64;
-    rows.truncate(500);
     html! {
         h3 { "What was withheld, and why" }
         @if nothing { p { "Nothing." } } @else {
-            (table("Left out of the results", &["what", "number", "why"], rows, Some((all, "the others are in analysis.json"))))
+            (cut_table(files, "withheld.csv", "Left out of the results", &["what", "number", "why"], &rows, 200))
         }
     }
 }
@@ -201,7 +195,7 @@ fn traffic(report: &Report) -> Markup {
     html! {
         @if !pairs.is_empty() {
             h3 { "Who exchanges how much with whom" }
-            (table("Flows of interest by zones", &head, pairs.iter().map(row).collect(), None))
+            (table("Flows of interest by zones", &head, &pairs.iter().map(row).collect::<Vec<_>>(), None))
         }
         div.pictures { @for named in &figures { (super::picture(&named.figure)) } }
     }
@@ -237,17 +231,16 @@ fn unanswered(report: &Report) -> Markup {
         @if !rows.is_empty() {
             h3 { "Why incoming flows stay unanswered" }
             (table("Shares of the flows in vain",
-                &["system", "flows", "incoming", "in vain", "host had left", "NAT or away", "undecided"], rows, None))
+                &["system", "flows", "incoming", "in vain", "host had left", "NAT or away", "undecided"], &rows, None))
         }
     }
 }
 
-fn heavy(report: &Report) -> Markup {
+fn heavy(report: &Report, files: &mut Vec<SideFile>) -> Markup {
     let rows: Vec<Vec<Cell>> = report
         .document
         .heavy_hosts
         .iter()
-        .take(200)
         .map(|host| {
             let named: Vec<String> = host
                 .metrics
@@ -262,14 +255,16 @@ fn heavy(report: &Report) -> Markup {
             ]
         })
         .collect();
-    let cut = Some((
-        report.document.heavy_hosts.len() as u64,
-        "the others are in analysis.json",
-    ));
+    let head = [
+        "host",
+        "system",
+        "metrics",
+        "share of each metric's interesting samples",
+    ];
     html! {
         @if !rows.is_empty() {
             h3 { "Hosts that stand out in several metrics" }
-            (table("Heavy hosts", &["host", "system", "metrics", "share of each metric's interesting samples"], rows, cut))
+            (cut_table(files, "heavy-hosts.csv", "Heavy hosts", &head, &rows, 100))
         }
     }
 }

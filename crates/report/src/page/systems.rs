@@ -2,31 +2,33 @@
 
 use maud::{Markup, html};
 
-use super::picture;
-use super::table::{Cell, shown, table};
+use super::table::{Cell, cut_table, shown, table};
+use super::{SideFile, changes, picture};
 use crate::Report;
-use crate::model::{Interval, Metric, System};
+use crate::model::{Interval, Metric, MetricPercentiles, MetricStability, System};
 use crate::report::file_name;
 use crate::text::{count, number, percent};
 
 /// Bytes that histograms may take.
 const BUDGET: usize = 1_200_000;
 
-pub(super) fn section(report: &Report) -> Markup {
+pub(super) fn section(report: &Report, files: &mut Vec<SideFile>) -> Markup {
     let mut left = BUDGET;
     html! {
         section #systems {
             h2 { "Systems" }
             @if report.document.systems.0.is_empty() { p { "No system has samples that are clustered." } }
             @for (number, (name, system)) in report.document.systems.iter().enumerate() {
-                (of_system(report, number, name, system, &mut left))
+                (of_system(report, files, number, name, system, &mut left))
             }
+            (changes::hosts(report, files))
         }
     }
 }
 
 fn of_system(
     report: &Report,
+    files: &mut Vec<SideFile>,
     number: usize,
     name: &str,
     system: &System,
@@ -51,14 +53,32 @@ fn of_system(
         histograms.push((metric, text));
     }
     let pictured = |metric: &str| histograms.iter().any(|(name, _)| *name == metric);
-    let rows = system.metrics.iter().map(|(metric, outcome)| {
-        let link = pictured(metric).then(|| anchor(metric));
-        metric_row(metric, outcome, link)
-    });
+    let overview = &report.document.overview;
+    let stable = |metric: &str| {
+        let mut halves = overview.stability.metrics.iter();
+        halves.find(|halves| halves.system == name && halves.metric == metric)
+    };
+    let lie = |metric: &str| {
+        let mut systems = overview.percentiles.iter();
+        let of_system = systems.find(|percentiles| percentiles.system == name)?;
+        let mut metrics = of_system.metrics.iter();
+        metrics.find(|percentiles| percentiles.metric == metric)
+    };
+    let rows: Vec<_> = system
+        .metrics
+        .iter()
+        .map(|(metric, outcome)| {
+            let link = pictured(metric).then(|| anchor(metric));
+            metric_row(metric, outcome, lie(metric), stable(metric), link)
+        })
+        .collect();
     let head = [
         "metric",
         "values",
+        "median",
+        "90 % up to",
         "clusters",
+        "in the halves",
         "noise",
         "interesting",
         "hosts that make 90 %",
@@ -66,31 +86,45 @@ fn of_system(
     ];
     html! {
         h3 { (shown(name)) ": " (count(system.samples)) " samples of " (count(system.hosts)) " hosts" }
-        (table("Metrics", &head, rows.collect(), None))
+        (table("Metrics", &head, &rows, None))
         div.pictures { @for named in report.system_figures(name, system) { (picture(&named.figure)) } }
-        (pairs(system))
-        @if without > 0 { p { (without) " histograms are left out to keep the page small." } }
+        (pairs(system, files, number))
+        (changes::halves(report, files, number, name))
+        (changes::proposals(report, name))
+        @if without > 0 { p { (without) " histograms are left out to keep the page small; " code { "report DIRECTORY --out report.html --figures FOLDER" } " draws them." } }
         div.pictures { @for (_, text) in &histograms { (text) } }
     }
 }
 
-fn metric_row(name: &str, metric: &Metric, link: Option<String>) -> Vec<Cell> {
+fn metric_row(
+    name: &str,
+    metric: &Metric,
+    lie: Option<&MetricPercentiles>,
+    stable: Option<&MetricStability>,
+    link: Option<String>,
+) -> Vec<Cell> {
     let share = |part: u64| part as f64 / metric.n.max(1) as f64;
     let interesting = metric.interesting.as_ref();
     let reading = match (metric.status.as_str(), interesting) {
-        ("withheld", _) => html! { "withheld: the input makes it wrong" },
-        ("too-few-values", _) => html! { "too few values to cluster" },
-        ("needs-rule", _) => html! { "needs a rule" },
-        (_, Some(found)) if found.count > 0 => html! { (shown(&found.explanation)) },
-        _ => html! {},
+        ("withheld", _) => "withheld: the input makes it wrong",
+        ("too-few-values", _) => "too few values to cluster",
+        ("needs-rule", _) => "needs a rule",
+        (_, Some(found)) if found.count > 0 => &found.explanation,
+        _ => "",
     };
     vec![
         match link {
-            Some(anchor) => Cell::markup(html! { a href=(format!("#{anchor}")) { (shown(name)) } }),
+            Some(anchor) => Cell::markup(
+                html! { a href=(format!("#{anchor}")) { (shown(name)) } },
+                name,
+            ),
             None => Cell::text(name),
         },
         Cell::count(metric.n),
+        Cell::maybe(lie.map(|percentiles| percentiles.p50)),
+        Cell::maybe(lie.map(|percentiles| percentiles.p90)),
         Cell::count(metric.clusters.len() as u64),
+        Cell::text(&stable.map_or_else(String::new, in_halves)),
         Cell::percent(share(metric.noise.count)),
         interesting.map_or_else(|| Cell::text(""), |found| Cell::percent(found.fraction)),
         metric.dominance.map_or_else(
@@ -100,8 +134,15 @@ fn metric_row(name: &str, metric: &Metric, link: Option<String>) -> Vec<Cell> {
                 Cell::number(found.host_fraction, &text)
             },
         ),
-        Cell::markup(reading),
+        Cell::text(reading),
     ]
+}
+
+/// How many clusters the halves of the trace have.
+fn in_halves(stable: &MetricStability) -> String {
+    let [first, second, _] = stable.clusters;
+    let text = |half: Option<u64>| half.map_or_else(|| "too few".to_owned(), |n| n.to_string());
+    format!("{}, {}", text(first), text(second))
 }
 
 fn histogram(name: &str, anchor: &str, metric: &Metric, figure: &crate::Figure) -> Markup {
@@ -124,7 +165,7 @@ fn histogram(name: &str, anchor: &str, metric: &Metric, figure: &crate::Figure) 
     }
 }
 
-fn pairs(system: &System) -> Markup {
+fn pairs(system: &System, files: &mut Vec<SideFile>, place: usize) -> Markup {
     let mut joined: Vec<_> = system
         .pairs
         .iter()
@@ -135,24 +176,16 @@ fn pairs(system: &System) -> Markup {
         let by_p = a.adjusted.total_cmp(&b.adjusted);
         by_p.then_with(|| (&left.left, &left.right).cmp(&(&right.left, &right.right)))
     });
-    let all = joined.len() as u64;
-    let cell = |value: Option<f64>| {
-        value.map_or_else(
-            || Cell::text(""),
-            |value| Cell::number(value, &number(value)),
-        )
-    };
     let rows: Vec<Vec<Cell>> = joined
         .into_iter()
-        .take(50)
         .map(|(test, pair)| {
             vec![
                 Cell::text(&pair.left),
                 Cell::text(&pair.right),
                 Cell::count(pair.both),
-                cell(pair.overlap),
-                cell(pair.lift),
-                cell(Some(test.adjusted)),
+                Cell::maybe(pair.overlap),
+                Cell::maybe(pair.lift),
+                Cell::maybe(Some(test.adjusted)),
             ]
         })
         .collect();
@@ -166,7 +199,7 @@ fn pairs(system: &System) -> Markup {
     ];
     html! {
         @if !rows.is_empty() {
-            (table("Metrics that are interesting in the same samples", &head, rows, Some((all, "all are in analysis.json"))))
+            (cut_table(files, &format!("pairs-{}.csv", place + 1), "Metrics that are interesting in the same samples", &head, &rows, 50))
         }
     }
 }

@@ -2,10 +2,14 @@
 
 use maud::{Markup, html};
 
-/// A cell: what is shown, and what it is sorted by if that is a number.
+use super::SideFile;
+use super::sheet::sheet;
+
+/// A cell: what is shown, what it is sorted by if that is a number, and its whole value for the CSV.
 pub(super) struct Cell {
     shown: Markup,
     value: Option<f64>,
+    whole: String,
 }
 
 impl Cell {
@@ -13,34 +17,63 @@ impl Cell {
         Self {
             shown: shown(text),
             value: None,
+            whole: text.to_owned(),
         }
     }
 
-    pub(super) fn markup(shown: Markup) -> Self {
-        Self { shown, value: None }
+    /// `whole` is what the CSV has of it.
+    pub(super) fn markup(shown: Markup, whole: &str) -> Self {
+        Self {
+            shown,
+            value: None,
+            whole: whole.to_owned(),
+        }
     }
 
     pub(super) fn number(value: f64, text: &str) -> Self {
         Self {
             shown: html! { (text) },
             value: Some(value),
+            whole: value.to_string(),
         }
     }
 
     pub(super) fn count(value: u64) -> Self {
-        Self::number(value as f64, &crate::text::count(value))
+        Self {
+            whole: value.to_string(),
+            ..Self::number(value as f64, &crate::text::count(value))
+        }
     }
 
     pub(super) fn moment(micros: i64) -> Self {
-        Self::number(micros as f64, &crate::text::moment(micros))
+        Self {
+            whole: micros.to_string(),
+            ..Self::number(micros as f64, &crate::text::moment(micros))
+        }
     }
 
     pub(super) fn bytes(value: u64) -> Self {
-        Self::number(value as f64, &crate::text::bytes(value))
+        Self {
+            whole: value.to_string(),
+            ..Self::number(value as f64, &crate::text::bytes(value))
+        }
     }
 
     pub(super) fn percent(share: f64) -> Self {
         Self::number(share, &crate::text::percent(share))
+    }
+
+    /// A number in a few digits; empty for none.
+    pub(super) fn maybe(value: Option<f64>) -> Self {
+        value.map_or_else(
+            || Self::text(""),
+            |value| Self::number(value, &crate::text::number(value)),
+        )
+    }
+
+    /// Bytes of the page, about.
+    pub(super) fn size(&self) -> usize {
+        self.shown.0.len() + 40
     }
 
     pub(super) fn sorted_by(mut self, value: f64) -> Self {
@@ -53,7 +86,7 @@ impl Cell {
 pub(super) fn table(
     caption: &str,
     head: &[&str],
-    rows: Vec<Vec<Cell>>,
+    rows: &[Vec<Cell>],
     cut: Option<(u64, &str)>,
 ) -> Markup {
     let all = rows.len() as u64;
@@ -83,6 +116,25 @@ pub(super) fn table(
             }
         }
     }
+}
+
+/// A table of the first `most` rows. If there are more, a CSV beside the page has all of them.
+pub(super) fn cut_table(
+    files: &mut Vec<SideFile>,
+    name: &str,
+    caption: &str,
+    head: &[&str],
+    rows: &[Vec<Cell>],
+    most: usize,
+) -> Markup {
+    if rows.len() <= most {
+        return table(caption, head, rows, None);
+    }
+    let whole = |row: &Vec<Cell>| row.iter().map(|cell| cell.whole.clone()).collect();
+    files.push(SideFile::text(name, sheet(head, rows.iter().map(whole))));
+    let place = format!("all are in {name}");
+    let cut = Some((rows.len() as u64, place.as_str()));
+    table(caption, head, &rows[..most], cut)
 }
 
 /// Letters of a value that the page shows; the CSV has all.

@@ -13,10 +13,20 @@ pub(crate) const LABELS: [&str; 5] = [
     "javascript:window.hostile=1//\0\u{1b}\u{ffff}]]>",
 ];
 
-/// The report of a fixture.
+/// The report of a fixture, with communication rules if it has some.
+///
+/// `lab-a` is the shipped capture as docs/report.md analyses it, `minipop-2008` is
+/// `simulate --flows 20000`; to be small both are without trails and lag profiles, their samples
+/// have four digits, and an exhibit at most 25 hosts, peers and flows.
 pub(crate) fn open(name: &str) -> Report {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    Report::open(folder.join(name)).expect("a fixture")
+    let report = Report::open(folder.join(name)).expect("a fixture");
+    let rules = folder.join(name).join("rules.json");
+    if rules.exists() {
+        report.with_rules(rules).expect("rules of a fixture")
+    } else {
+        report
+    }
 }
 
 #[allow(dead_code, reason = "the tests of figures take labels only")]
@@ -28,28 +38,38 @@ pub(crate) fn report() -> Report {
     let mut spoil = |text: &mut String| labels.next().unwrap_or_default().clone_into(text);
     let document = &mut report.document;
     spoil(&mut document.family);
-    for source in &mut document.input.sources {
-        spoil(&mut source.name);
-        source.ended_by = Some(LABELS[1].to_owned());
+    // Every label stands as the name of a file, as a kind of the user's own, as a host and in a rule.
+    let every = || LABELS.iter().copied().chain([long.as_str()]);
+    let source = document.input.sources[0].clone();
+    document.input.sources = every().map(|_| source.clone()).collect();
+    for (source, label) in document.input.sources.iter_mut().zip(every()) {
+        label.clone_into(&mut source.name);
+        source.ended_by = Some(label.to_owned());
+    }
+    assert!(document.findings.active.len() > LABELS.len());
+    for (rule, label) in report.rules.rules.iter_mut().zip(every().cycle()) {
+        for text in [&mut rule.left, &mut rule.right, &mut rule.template] {
+            label.clone_into(text);
+        }
+        rule.right.push('2');
     }
     for (i, label) in LABELS.iter().enumerate() {
         document.input.skipped.insert((*label).to_owned(), i as u64);
         document.samples.by_system.insert((*label).to_owned(), 1);
     }
-    for finding in &mut document.findings.active {
+    for (finding, label) in document.findings.active.iter_mut().zip(every().cycle()) {
         for text in [
             &mut finding.kind,
             &mut finding.explanation,
             &mut finding.system,
             &mut finding.severity,
         ] {
-            spoil(text);
+            label.clone_into(text);
         }
-        finding
-            .hosts
-            .iter_mut()
-            .chain(&mut finding.peers)
-            .for_each(&mut spoil);
+        let hosts = finding.hosts.iter_mut().chain(&mut finding.peers);
+        hosts
+            .zip(every().cycle())
+            .for_each(|(host, label)| label.clone_into(host));
         finding.evidence.insert(LABELS[0].to_owned(), None);
         finding.samples.insert(LABELS[2].to_owned(), 1);
     }
@@ -71,6 +91,19 @@ pub(crate) fn report() -> Report {
         host.metrics
             .iter_mut()
             .for_each(|metric| spoil(&mut metric.metric));
+    }
+    for change in &mut document.changes.hosts {
+        spoil(&mut change.host);
+        spoil(&mut change.metric);
+    }
+    for proposal in &mut document.experimental.proposals {
+        spoil(&mut proposal.metric);
+        for cluster in &mut proposal.clusters {
+            cluster
+                .reasons
+                .iter_mut()
+                .for_each(|reason| spoil(&mut reason.evidence));
+        }
     }
     for exhibit in &mut report.evidence.exhibits {
         for party in exhibit.hosts.iter_mut().chain(&mut exhibit.peers) {
