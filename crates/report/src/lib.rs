@@ -3,7 +3,7 @@
 //! A [`Report`] is read from the JSON of an analysis, the evidence of its findings and its samples,
 //! in memory or from the folder that holds them ([`Report::open`]). [`Report::page`] is a page
 //! without any reference to the network: summary, findings with their evidence, systems with their
-//! metrics. Values from outside are text in it, never markup. [`figure`] has the figures, each a
+//! metrics, communication rules if there are some. Values from outside are text in it, never markup. [`figure`] has the figures, each a
 //! function of what an analysis holds.
 //!
 //! ```

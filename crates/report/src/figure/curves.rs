@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::Figure;
 use super::canvas::{Anchor, BLUE, Marker};
-use super::plot::{Axis, BELOW, Frame, LEFT, Plot};
+use super::plot::{Axis, Frame, LEFT, Plot};
 use super::scale::Kind;
 use crate::ReportError;
 
@@ -110,7 +110,7 @@ pub fn detectability(strength: &str, curves: &[Curve]) -> Option<Figure> {
     let columns = if shown.len() > 1 { 2 } else { 1 };
     let rows = shown.len().div_ceil(columns);
     let [columns, rows] = [columns, rows].map(|n| i32::try_from(n).unwrap_or(1));
-    let height = 30 + rows * ROW + BELOW - 20;
+    let height = 52 + rows * ROW - 16;
     let scale = if kind == Kind::Log { ", log scale" } else { "" };
     let hidden = match curves.len() - shown.len() {
         0 => String::new(),
@@ -128,9 +128,9 @@ pub fn detectability(strength: &str, curves: &[Curve]) -> Option<Figure> {
             let (column, row) = (i % columns, i / columns);
             let frame = Frame {
                 left: column * pitch + LEFT,
-                top: 44 + row * ROW,
+                top: 52 + row * ROW,
                 right: (column + 1) * pitch,
-                bottom: 44 + row * ROW + ROW - 46,
+                bottom: 52 + row * ROW + ROW - 46,
             };
             let y = Axis::new("found", Kind::Linear, (0.0, 1.0));
             // The quantity stands once, above.
