@@ -194,9 +194,10 @@ impl<'a> Scene<'a> {
         let all = selection.hosts.is_empty();
         let everyone = self.hosts.iter().filter(move |_| all);
         let listed = selection.hosts.iter().filter_map(|&ip| self.host(ip));
-        everyone
-            .chain(listed)
-            .flat_map(move |host| self.select_of(host, selection).map(move |flow| (host, flow)))
+        everyone.chain(listed).flat_map(move |host| {
+            self.select_of(host, selection)
+                .map(move |flow| (host, flow))
+        })
     }
 
     /// A finding about one host with all its flows, for a kind to fill in with struct syntax.

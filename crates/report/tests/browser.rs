@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         test.with_ignored_flag(missing && !wanted)
     };
     let all = "network tables links overflow dark";
-    let tests = vec![
+    let mut tests = vec![
         test("lab_in_a_wide_window", lab, "1280,900", all),
         test("lab_in_a_narrow_window", lab, "400,800", all),
         test(
@@ -58,19 +58,16 @@ fn main() -> ExitCode {
             "hostile overflow",
         ),
     ];
-    let mut tests = tests;
-    let driven: [(&str, fn(&Path) -> Result<(), Failed>); 2] = [
-        ("all_works_by_keyboard", keyboard),
-        ("print_is_light_whole_and_within_the_sheet", print),
-    ];
-    for (name, test) in driven {
+    let driven = |name: &str, test: fn(&Path) -> Result<(), Failed>| {
         let browser = browser.clone();
-        let test = Trial::test(name, move || match browser {
+        let test = Trial::test(name.to_owned(), move || match browser {
             Some(browser) => test(&browser),
             None => Err("no Chromium: install the package chromium".into()),
         });
-        tests.push(test.with_ignored_flag(missing && !wanted));
-    }
+        test.with_ignored_flag(missing && !wanted)
+    };
+    tests.push(driven("all_works_by_keyboard", keyboard));
+    tests.push(driven("print_is_light_whole_and_within_the_sheet", print));
     libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
 }
 

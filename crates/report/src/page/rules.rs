@@ -66,10 +66,10 @@ fn rules(report: &Report, files: &mut Vec<SideFile>) -> Markup {
         .collect();
     let head = [
         "when this",
-        "",
+        "way",
         "then that",
         "template",
-        "windows with both",
+        "windows",
         "by chance",
         "how often",
         "score [nats]",

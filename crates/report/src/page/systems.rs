@@ -69,7 +69,11 @@ fn of_system(
         .iter()
         .map(|(metric, outcome)| {
             let link = pictured(metric).then(|| anchor(metric));
-            metric_row(metric, outcome, lie(metric), stable(metric), link)
+            let name = match report.samples.unit(metric) {
+                "" => metric.to_owned(),
+                unit => format!("{metric} [{unit}]"),
+            };
+            metric_row(&name, outcome, lie(metric), stable(metric), link)
         })
         .collect();
     let head = [

@@ -1,5 +1,5 @@
-//! A browser that is told what to do over two pipes (the Chrome DevTools protocol): keys are pressed,
-//! not simulated in the page.
+//! A browser that is told what to do over two pipes (the `DevTools` protocol of Chrome): keys are
+//! pressed, not simulated in the page.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
