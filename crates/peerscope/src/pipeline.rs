@@ -344,7 +344,7 @@ impl Session<'_> {
     /// let detectors = Detectors::built_in(&FindingsConfig::default());
     /// let pipeline = Pipeline::new(Family::emule(), Topology::everything_monitored())
     ///     .with_findings(detectors);
-    /// let mut flows = Vec::new();
+    /// let mut flows: Vec<u8> = Vec::new();
     /// let analysis = pipeline.session().finish_with(|scene, findings| {
     ///     // Writing into memory cannot fail.
     ///     let _ = findings.write_flows(scene, &mut flows);

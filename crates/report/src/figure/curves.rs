@@ -110,7 +110,7 @@ pub fn detectability(strength: &str, curves: &[Curve]) -> Option<Figure> {
     let columns = if shown.len() > 1 { 2 } else { 1 };
     let rows = shown.len().div_ceil(columns);
     let [columns, rows] = [columns, rows].map(|n| i32::try_from(n).unwrap_or(1));
-    let height = 52 + rows * ROW - 16;
+    let height = 52 + rows * ROW - 8;
     let scale = if kind == Kind::Log { ", log scale" } else { "" };
     let hidden = match curves.len() - shown.len() {
         0 => String::new(),
