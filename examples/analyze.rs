@@ -15,7 +15,7 @@ use peerscope::findings::{Detectors, Findings, FindingsConfig, Scene};
 use peerscope::prelude::*;
 use peerscope::read::Format;
 use peerscope::report::Report;
-use peerscope::{Analysis, SourceReport, in_time_order};
+use peerscope::{Analysis, SourceReport};
 use peerscope_examples::{
     AnyError, about, parse_hosts, parse_seconds, parse_time, run, say, topology,
 };
@@ -26,7 +26,8 @@ mod tables;
 /// Find what stands out among the hosts of a network.
 #[derive(Parser)]
 struct Arguments {
-    /// Captures or flow logs, read in order of time; also .gz, .zst or .xz.
+    /// Captures, flow logs or folders of Tstat, read as one source in order of time; also .gz, .zst
+    /// or .xz; - is the standard input.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// Monitored and provider prefixes as JSON. Without it every address is monitored.
@@ -38,7 +39,8 @@ struct Arguments {
     /// Length of a time slot in seconds.
     #[arg(long, default_value = "300")]
     slot: SlotLength,
-    /// Format of the inputs: auto (by content), csv, zeek, parquet or pcap.
+    /// Format of the inputs: auto (by content), csv, parquet, zeek, tstat, nfdump, argus, suricata,
+    /// netflow or pcap.
     #[arg(long, default_value = "auto")]
     format: Format,
     /// Leave out flows that start before: RFC 3339, or seconds since the epoch.
@@ -86,17 +88,12 @@ fn analyze(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     let pipeline = pipeline(arguments)?;
     fs::create_dir_all(&arguments.out).map_err(|error| about(&arguments.out, error))?;
 
-    let progress = ProgressBar::new(arguments.inputs.len() as u64);
-    progress.set_style(ProgressStyle::with_template(
-        "{spinner} {pos}/{len} {msg} {elapsed}",
-    )?);
+    let progress = ProgressBar::new_spinner();
+    progress.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
     progress.enable_steady_tick(Duration::from_millis(100));
     let mut session = pipeline.session();
-    for path in &in_time_order(arguments.inputs.clone(), &read_options(arguments)) {
-        progress.set_message(path.display().to_string());
-        session.add_file(path)?;
-        progress.inc(1);
-    }
+    progress.set_message("reading");
+    session.add_files(&arguments.inputs)?;
     progress.set_message("clustering and correlating");
     let mut sheets = Ok(Vec::new());
     let analysis = session.finish_with(|scene, findings| {
@@ -197,7 +194,9 @@ fn pipeline(arguments: &Arguments) -> Result<Pipeline, AnyError> {
     if !arguments.host.is_empty() {
         aggregation = aggregation.with_hosts(arguments.host.iter().copied());
     }
-    let read = read_options(arguments);
+    let read = ReadOptions::new()
+        .with_format(arguments.format)
+        .with_policy(Policy::Skip);
     let meter = MeterConfig::new().with_idle_timeout(arguments.idle_timeout);
     Ok(Pipeline::new(family, topology)
         .with_aggregation(aggregation)
@@ -205,12 +204,6 @@ fn pipeline(arguments: &Arguments) -> Result<Pipeline, AnyError> {
         .with_meter(meter)
         .with_rules(rules(arguments.rules.as_deref())?)
         .with_findings(detectors(arguments.findings.as_deref())?))
-}
-
-fn read_options(arguments: &Arguments) -> ReadOptions {
-    ReadOptions::new()
-        .with_format(arguments.format)
-        .with_policy(Policy::Skip)
 }
 
 fn detectors(path: Option<&Path>) -> Result<Detectors, AnyError> {

@@ -19,19 +19,21 @@ use peerscope::read::{
     Anonymiser, AnonymiserKey, CsvWriter, Format, Merging, ParquetOptions, ParquetWriter, Remerge,
     WriteError,
 };
-use peerscope::{InputError, InputReport, in_time_order};
+use peerscope::{InputError, InputReport};
 use peerscope_examples::{AnyError, about, parse_seconds, run, topology};
 
 /// Convert captures and flow logs of any known format.
 #[derive(Parser)]
 struct Arguments {
-    /// Captures or flow logs, read in order of time; also .gz, .zst or .xz.
+    /// Captures, flow logs or folders of Tstat, read as one source in order of time; also .gz, .zst
+    /// or .xz; - is the standard input.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
     /// Where to write the flows: .csv or .parquet.
     #[arg(long)]
     out: PathBuf,
-    /// Format of the inputs: auto (by content), csv, zeek, netflow, pcap and others.
+    /// Format of the inputs: auto (by content), csv, parquet, zeek, tstat, nfdump, argus, suricata,
+    /// netflow or pcap.
     #[arg(long, default_value = "auto")]
     format: Format,
     /// Join flows of one 5-tuple that are at most so many seconds apart.
@@ -109,8 +111,8 @@ fn convert(arguments: &Arguments) -> Result<ExitCode, AnyError> {
 
 /// Reads all inputs and hands on their flows.
 fn read(arguments: &Arguments, mut sink: impl FnMut(&[Flow])) -> Result<InputReport, InputError> {
-    let progress = ProgressBar::new(arguments.inputs.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos}/{len} {msg} {elapsed}") {
+    let progress = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} flows read {elapsed}") {
         progress.set_style(style);
     }
     progress.enable_steady_tick(Duration::from_millis(100));
@@ -118,13 +120,11 @@ fn read(arguments: &Arguments, mut sink: impl FnMut(&[Flow])) -> Result<InputRep
         .with_format(arguments.format)
         .with_policy(Policy::Skip);
     let meter = MeterConfig::new().with_idle_timeout(arguments.idle_timeout);
-    let inputs = in_time_order(arguments.inputs.clone(), &options);
     let mut files = FlowFiles::new(options, meter);
-    for path in &inputs {
-        progress.set_message(path.display().to_string());
-        files.read(path, &mut sink)?;
-        progress.inc(1);
-    }
+    files.read_all(&arguments.inputs, |batch| {
+        progress.inc(batch.len() as u64);
+        sink(batch);
+    })?;
     progress.finish_and_clear();
     Ok(files.finish(sink))
 }

@@ -1,117 +1,32 @@
 //! Files of any kind to flows: logs through `read`, captures through `meter`.
 
-use std::path::{Path, PathBuf};
+mod captures;
+mod plan;
+mod report;
 
-use peerscope_flow::{Flow, Timestamp, Volume};
-use peerscope_meter::{Capture, CaptureError, Meter, MeterConfig, MeterReport};
-use peerscope_read::{Digest, Format, ReadError, ReadOptions, ReadReport, Source};
+use std::path::Path;
+
+use peerscope_flow::{Flow, Timestamp};
+use peerscope_meter::{CaptureError, Meter, MeterConfig};
+use peerscope_read::{Format, InOrder, MergedLogs, ReadError, ReadOptions, Source, Waiting};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Reads files one after the other into flows, and keeps an account of each.
+use captures::Captures;
+use plan::{Planned, plan};
+pub use report::{CaptureReport, InputReport, RepeatReport, SourceReport};
+
+/// Reads files into flows, and keeps an account of each.
 ///
-/// Captures share one meter, so a flow that goes on in the next file stays one flow; give them in
-/// order of time ([`in_time_order`]).
+/// Files that are read together ([`read_all`](Self::read_all)) are one source in order of time.
+/// Files read one after the other share no more than the meter of captures: a flow that goes on in
+/// the next capture stays one flow.
 #[derive(Debug)]
 pub struct FlowFiles {
     read: ReadOptions,
     meter_config: MeterConfig,
     meter: Option<Meter>,
     sources: Vec<SourceReport>,
-}
-
-/// The account of everything read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct InputReport {
-    /// Each source, in the order read.
-    pub sources: Vec<SourceReport>,
-    /// What the meter saw, if a source was a capture.
-    pub meter: Option<MeterReport>,
-}
-
-impl InputReport {
-    /// Why sources ended before their end, if any did.
-    pub fn faults(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().filter_map(|source| match source {
-            SourceReport::Log(report) => report.ended_by.as_deref(),
-            SourceReport::Capture(report) => report.ended_by.as_deref(),
-            SourceReport::Repeat(_) => None,
-        })
-    }
-}
-
-/// The account of one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum SourceReport {
-    /// A file of flow records.
-    Log(Box<ReadReport>),
-    /// A file of packets.
-    Capture(CaptureReport),
-    /// The content of an earlier source again: not read.
-    Repeat(RepeatReport),
-}
-
-impl SourceReport {
-    /// The name of the source, usually a path.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Log(report) => &report.name,
-            Self::Capture(report) => &report.name,
-            Self::Repeat(report) => &report.name,
-        }
-    }
-
-    /// Size in bytes as stored; `None` for a stream.
-    pub const fn size(&self) -> Option<u64> {
-        match self {
-            Self::Log(report) => report.size,
-            Self::Capture(report) => report.size,
-            Self::Repeat(report) => Some(report.size),
-        }
-    }
-
-    /// The digest of the content as stored, if it could be read as a whole.
-    pub const fn digest(&self) -> Option<Digest> {
-        match self {
-            Self::Log(report) => report.digest,
-            Self::Capture(report) => report.digest,
-            Self::Repeat(report) => Some(report.digest),
-        }
-    }
-}
-
-/// The account of a source whose content was read before, under whatever name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RepeatReport {
-    /// The name of the source, usually a path.
-    pub name: String,
-    /// Size in bytes as stored.
-    pub size: u64,
-    /// Digest of the content as stored.
-    pub digest: Digest,
-    /// The source that was read.
-    pub of: String,
-}
-
-/// The account of one capture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct CaptureReport {
-    /// The name of the source, usually a path.
-    pub name: String,
-    /// Size in bytes as stored; `None` for a stream.
-    pub size: Option<u64>,
-    /// Digest of the whole content as stored; `None` if reading failed.
-    pub digest: Option<Digest>,
-    /// Packets, and their frame bytes on the wire.
-    pub offered: Volume,
-    /// The error that ended the capture before its end, if one did.
-    pub ended_by: Option<String>,
 }
 
 /// Why a file gave no flows at all.
@@ -126,33 +41,8 @@ pub enum InputError {
     Capture(#[from] CaptureError),
 }
 
-/// Files in order of time: by the start of their first record or packet.
-///
-/// A file of which that cannot be told comes first, so that reading says early what is wrong with
-/// it; files that start together stay as they were given.
-pub fn in_time_order(paths: Vec<PathBuf>, options: &ReadOptions) -> Vec<PathBuf> {
-    let mut starts: Vec<(Option<Timestamp>, PathBuf)> = paths
-        .into_iter()
-        .map(|path| (first_start(&path, options), path))
-        .collect();
-    starts.sort_by_key(|&(start, _)| start);
-    starts.into_iter().map(|(_, path)| path).collect()
-}
-
-fn first_start(path: &Path, options: &ReadOptions) -> Option<Timestamp> {
-    let source = Source::open(path, options).ok()?;
-    if source.format() != Format::Pcap {
-        return source.first_start().ok()?;
-    }
-    let mut capture = Capture::from_reader(source.name().to_owned(), source.into_input()).ok()?;
-    let packet = capture.next_packet().ok()??;
-    Some(packet.time)
-}
-
 /// Flows handed on at a time.
 const BATCH: usize = 1 << 16;
-/// Packets metered between two looks for flows that have ended.
-const PACKETS: u64 = 1 << 12;
 
 impl FlowFiles {
     /// Reads logs and captures with these options.
@@ -165,7 +55,8 @@ impl FlowFiles {
         }
     }
 
-    /// Reads a file of any known format and hands its flows to `sink` in batches.
+    /// Reads a file of any known format and hands its flows to `sink` in batches; `-` is the
+    /// standard input.
     ///
     /// Content that was read before, byte for byte, is not read again.
     ///
@@ -179,47 +70,68 @@ impl FlowFiles {
     pub fn read(
         &mut self,
         path: impl AsRef<Path>,
-        mut sink: impl FnMut(&[Flow]),
+        sink: impl FnMut(&[Flow]),
     ) -> Result<&SourceReport, InputError> {
-        let path = path.as_ref();
-        let source = Source::open(path, &self.read)?;
-        let report = if let Some(repeat) = self.repeat(path, &source) {
-            SourceReport::Repeat(repeat)
-        } else if source.format() == Format::Pcap {
-            SourceReport::Capture(self.meter_capture(source, &mut sink)?)
-        } else {
-            SourceReport::Log(Box::new(read_log(source, &mut sink)?))
-        };
-        self.sources.push(report);
+        let planned = plan::one(path.as_ref(), &self.read, &self.sources)?;
+        self.read_planned(vec![planned], sink);
         Ok(&self.sources[self.sources.len() - 1])
     }
 
-    /// Reads a file of any known format like [`read`](Self::read), on the threads of the current
-    /// rayon pool where its format allows it: flows then go to any of the sinks, in batches and in
-    /// no particular order.
+    /// Reads files of any known formats as one source, whatever the order they are named in.
+    ///
+    /// Flows come in order of their start as far as files and formats allow: packets of all captures
+    /// are metered in order of time, records of all exporters' files are paired together, and all
+    /// flows, with those of logs, are merged by start ([`MergedLogs`]). Ties go by the start of the
+    /// files, then by their names. Files are open only while it is their turn, so no more of them
+    /// than overlap in time. A folder of Tstat stands for its logs; a pipe is read once, from the
+    /// beginning on.
+    ///
+    /// Otherwise as [`read`](Self::read): content that is there twice is read once, a fault ends no
+    /// more than its file.
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened or its format is not known.
+    /// If a file cannot be opened or its format is not known; nothing has been read then.
+    pub fn read_all<P: AsRef<Path>>(
+        &mut self,
+        paths: impl IntoIterator<Item = P>,
+        sink: impl FnMut(&[Flow]),
+    ) -> Result<(), InputError> {
+        let planned = plan(paths, &self.read, &self.sources)?;
+        self.read_planned(planned, sink);
+        Ok(())
+    }
+
+    /// Reads files like [`read_all`](Self::read_all), on the threads of the current rayon pool where
+    /// their formats allow it: flows go to any of the sinks, in batches and in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// As `read_all`; if a file vanishes meanwhile, after others have been read.
     ///
     /// # Panics
     ///
     /// If there is no sink.
+    pub(crate) fn read_all_shared<S: Send, P: AsRef<Path>>(
+        &mut self,
+        paths: impl IntoIterator<Item = P>,
+        sinks: &mut [S],
+        add: impl Fn(&mut S, &[Flow]) + Sync,
+    ) -> Result<(), InputError> {
+        let planned = plan(paths, &self.read, &self.sources)?;
+        self.share_planned(planned, sinks, add)
+    }
+
+    /// Reads a file like [`read`](Self::read), shared out like
+    /// [`read_all_shared`](Self::read_all_shared).
     pub(crate) fn read_shared<S: Send>(
         &mut self,
         path: impl AsRef<Path>,
         sinks: &mut [S],
         add: impl Fn(&mut S, &[Flow]) + Sync,
     ) -> Result<&SourceReport, InputError> {
-        let source = Source::open(&path, &self.read)?;
-        if !source.is_shared_out() {
-            return self.read(path, |flows| spread(flows, sinks, &add));
-        }
-        let report = match self.repeat(path.as_ref(), &source) {
-            Some(repeat) => SourceReport::Repeat(repeat),
-            None => SourceReport::Log(Box::new(source.share_out(sinks, add)?)),
-        };
-        self.sources.push(report);
+        let planned = plan::one(path.as_ref(), &self.read, &self.sources)?;
+        self.share_planned(vec![planned], sinks, add)?;
         Ok(&self.sources[self.sources.len() - 1])
     }
 
@@ -236,69 +148,133 @@ impl FlowFiles {
         }
     }
 
-    /// The earlier source with the same content. Only files of a size seen before are read for it.
-    fn repeat(&self, path: &Path, source: &Source) -> Option<RepeatReport> {
-        let size = source.size().filter(|&size| size > 0)?;
-        let mut same = self
-            .sources
-            .iter()
-            .filter(|earlier| earlier.size() == Some(size))
-            .peekable();
-        same.peek()?;
-        // A file that cannot be read says so when it is read for its flows.
-        let digest = Digest::of_file(path).ok()?;
-        let earlier = same.find(|earlier| earlier.digest() == Some(digest))?;
-        let of = match earlier {
-            SourceReport::Repeat(repeat) => &repeat.of,
-            other => other.name(),
-        };
-        Some(RepeatReport {
-            name: source.name().to_owned(),
-            size,
-            digest,
-            of: of.to_owned(),
-        })
+    fn read_planned(&mut self, planned: Vec<Planned>, sink: impl FnMut(&[Flow])) {
+        let reports = self.read_each(planned, sink);
+        self.sources.extend(reports);
     }
 
-    fn meter_capture(
+    fn share_planned<S: Send>(
         &mut self,
-        source: Source,
-        sink: &mut impl FnMut(&[Flow]),
-    ) -> Result<CaptureReport, InputError> {
-        let (name, size) = (source.name().to_owned(), source.size());
-        let digesting = source.digesting();
-        let mut capture = Capture::from_reader(name.clone(), source.into_input())?;
-        let meter = self
-            .meter
-            .get_or_insert_with(|| Meter::new(self.meter_config.clone()));
-        let before = meter.report().offered;
-        let mut ended = Vec::new();
-        let ended_by = loop {
-            match capture.next_packet() {
-                Ok(Some(packet)) => meter.push(&packet),
-                Ok(None) => break None,
-                Err(error) => break Some(error.to_string()),
+        planned: Vec<Planned>,
+        sinks: &mut [S],
+        add: impl Fn(&mut S, &[Flow]) + Sync,
+    ) -> Result<(), InputError> {
+        // Only packets and records need their order.
+        let mut alone = Vec::new();
+        let mut together = Vec::new();
+        let mut is_alone = Vec::new();
+        for planned in planned {
+            let log = matches!(&planned, Planned::Read(log)
+                if log.format() != Format::Pcap && !log.has_records());
+            is_alone.push(log);
+            match planned {
+                Planned::Read(log) if is_alone.last() == Some(&true) => alone.push(log),
+                other => together.push(other),
             }
-            if meter.report().offered.packets.is_multiple_of(PACKETS) {
-                ended.extend(meter.drain());
-                if ended.len() >= BATCH {
-                    sink(&ended);
-                    ended.clear();
+        }
+        let mut together = self
+            .read_each(together, |flows| spread(flows, sinks, &add))
+            .into_iter();
+        let mut alone = alone.into_iter();
+        for is_alone in is_alone {
+            if !is_alone {
+                self.sources.extend(together.next());
+            } else if let Some(log) = alone.next() {
+                let source = log.open()?;
+                let report = if source.is_shared_out() {
+                    source.share_out(sinks, &add)?
+                } else {
+                    read_log(source, &mut |flows| spread(flows, sinks, &add))?
+                };
+                self.sources.push(SourceReport::Log(Box::new(report)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is to be read; the accounts in the order given.
+    fn read_each(
+        &mut self,
+        planned: Vec<Planned>,
+        mut sink: impl FnMut(&[Flow]),
+    ) -> Vec<SourceReport> {
+        let mut captures = Vec::new();
+        let mut logs = Vec::new();
+        let mut kinds = Vec::new();
+        for planned in planned {
+            kinds.push(match planned {
+                Planned::Repeat(repeat) => Kind::Repeat(repeat),
+                Planned::Read(source) if source.format() == Format::Pcap => {
+                    captures.push(source);
+                    Kind::Capture
+                }
+                Planned::Read(source) => {
+                    logs.push(source);
+                    Kind::Log
+                }
+            });
+        }
+        let mut streams = Vec::new();
+        let first = |sources: &[Waiting]| sources.iter().map(Waiting::start).min();
+        if let Some(start) = first(&logs) {
+            let merged = MergedLogs::new(logs, self.read.pairing());
+            streams.push((start, Stream::Logs(Box::new(merged))));
+        }
+        if let Some(start) = first(&captures) {
+            let config = &self.meter_config;
+            let meter = self.meter.take();
+            let meter = meter.unwrap_or_else(|| Meter::new(config.clone()));
+            let captures = Captures::new(captures, meter);
+            streams.push((start, Stream::Captures(Box::new(captures))));
+        }
+        let mut flows = InOrder::new(streams, start_of);
+        // What ends a source stands in its report.
+        batches(flows.by_ref().filter_map(|(_, flow)| flow.ok()), &mut sink);
+        let mut logs = Vec::new().into_iter();
+        let mut captures = Vec::new().into_iter();
+        for stream in flows.into_sequences() {
+            match stream {
+                Stream::Logs(merged) => logs = merged.into_reports().into_iter(),
+                Stream::Captures(merged) => {
+                    let (meter, reports) = merged.into_parts();
+                    self.meter = Some(meter);
+                    captures = reports.into_iter();
                 }
             }
+        }
+        let report = |kind| match kind {
+            Kind::Repeat(repeat) => Some(SourceReport::Repeat(repeat)),
+            Kind::Capture => captures.next().map(SourceReport::Capture),
+            Kind::Log => logs.next().map(Box::new).map(SourceReport::Log),
         };
-        ended.extend(meter.drain());
-        sink(&ended);
-        let after = meter.report().offered;
-        let offered = Volume::new(after.packets - before.packets, after.bytes - before.bytes);
-        Ok(CaptureReport {
-            name,
-            size,
-            digest: digesting.finish(),
-            offered,
-            ended_by,
-        })
+        kinds.into_iter().filter_map(report).collect()
     }
+}
+
+enum Kind {
+    Repeat(RepeatReport),
+    Capture,
+    Log,
+}
+
+enum Stream {
+    Logs(Box<MergedLogs>),
+    Captures(Box<Captures>),
+}
+
+impl Iterator for Stream {
+    type Item = Result<Flow, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Logs(logs) => logs.next(),
+            Self::Captures(captures) => captures.next(),
+        }
+    }
+}
+
+const fn start_of(flow: &Flow) -> Timestamp {
+    flow.span.start()
 }
 
 /// Hands a part of a batch to each sink, on the threads of the current rayon pool.
@@ -312,11 +288,19 @@ pub(crate) fn spread<S: Send>(
     parts.for_each(|(sink, part)| add(sink, part));
 }
 
-fn read_log(source: Source, sink: &mut impl FnMut(&[Flow])) -> Result<ReadReport, ReadError> {
+fn read_log(
+    source: Source,
+    sink: &mut impl FnMut(&[Flow]),
+) -> Result<peerscope_read::ReadReport, ReadError> {
     let mut reader = source.into_flows()?;
-    let mut batch = Vec::with_capacity(BATCH);
     // An error that ends the source stands in its report.
-    for flow in reader.by_ref().flatten() {
+    batches(reader.by_ref().flatten(), sink);
+    Ok(reader.into_report())
+}
+
+fn batches(flows: impl Iterator<Item = Flow>, sink: &mut impl FnMut(&[Flow])) {
+    let mut batch = Vec::with_capacity(BATCH);
+    for flow in flows {
         batch.push(flow);
         if batch.len() == BATCH {
             sink(&batch);
@@ -324,46 +308,202 @@ fn read_log(source: Source, sink: &mut impl FnMut(&[Flow])) -> Result<ReadReport
         }
     }
     sink(&batch);
-    Ok(reader.into_report())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peerscope_read::{HEADER, Policy};
+    use peerscope_read::{Digest, HEADER, Policy};
+    use std::path::PathBuf;
 
-    #[test]
-    fn files_are_put_in_order_of_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, content: &[u8]| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, content).unwrap();
-            path
-        };
-        let csv = |start: u32| {
-            let row = format!("{start},{start},udp,192.0.2.1,1,192.0.2.2,2,1,60,0,0,,,");
-            format!("{HEADER}\nbad row\n{row}\n").into_bytes()
-        };
-        let nfdump = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt\n\
-            1970-01-01 00:00:05,1970-01-01 00:00:06,1.0,10.0.0.1,10.0.0.2,5,53,UDP,........,0,0,2,100,3,9\n";
+    fn row(start: u32, port: u32) -> String {
+        format!("{start}000000,{start}000000,udp,192.0.2.1,{port},192.0.2.2,2,1,60,0,0,,,\n")
+    }
+
+    /// A capture of UDP packets of some bytes: the seconds, the port of the sender.
+    fn capture(packets: &[(u32, u16)]) -> Vec<u8> {
         let mut capture = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
         capture.resize(24, 0);
-        // One empty packet, at 3 s.
-        capture.extend([3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let files = vec![
-            write("a", &csv(9_000_000)),
-            write("b", nfdump.as_bytes()),
-            write("c", &csv(2_000_000)),
-            write("d", &capture),
-            write("e", b"what is this"),
-            write("f", &csv(2_000_000)),
+        // Raw IP.
+        capture[20] = 101;
+        for &(second, port) in packets {
+            let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 9], 64);
+            let mut bytes = Vec::new();
+            builder
+                .udp(port, 4672)
+                .write(&mut bytes, b"any payload")
+                .unwrap();
+            let length = u32::try_from(bytes.len()).unwrap();
+            for field in [second, 0, length, length] {
+                capture.extend(field.to_le_bytes());
+            }
+            capture.extend(bytes);
+        }
+        capture
+    }
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+            let path = self.0.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        }
+    }
+
+    fn folder() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    /// Flows and report of the files read together.
+    fn together(paths: &[PathBuf]) -> (Vec<Flow>, InputReport) {
+        let mut files = FlowFiles::new(
+            ReadOptions::new().with_policy(Policy::Skip),
+            MeterConfig::new(),
+        );
+        let mut flows = Vec::new();
+        files
+            .read_all(paths, |batch| flows.extend_from_slice(batch))
+            .unwrap();
+        let report = files.finish(|batch| flows.extend_from_slice(batch));
+        (flows, report)
+    }
+
+    #[test]
+    fn files_of_every_kind_are_one_source_in_order_of_time() {
+        let folder = folder();
+        let csv = |rows: &[String]| format!("{HEADER}\nbad row\n{}", rows.concat());
+        let nfdump = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt\n\
+            1970-01-01 00:00:05,1970-01-01 00:00:06,1.0,10.0.0.1,10.0.0.2,5,53,UDP,........,0,0,2,100,3,9\n";
+        let mut files = vec![
+            folder.write("a", csv(&[row(9, 1), row(20, 2)])),
+            folder.write("b", nfdump),
+            folder.write("c", csv(&[row(2, 3), row(10, 4)])),
+            folder.write("d", capture(&[(3, 7), (30, 8)])),
+            folder.write("f", csv(&[row(2, 5), row(8, 6)])),
         ];
-        let ordered = in_time_order(files, &ReadOptions::new().with_policy(Policy::Skip));
-        let names: Vec<_> = ordered
-            .iter()
-            .map(|path| path.file_name().unwrap())
+        let (flows, report) = together(&files);
+        let name = |source: &SourceReport| source.name().chars().last();
+        let names: String = report.sources.iter().filter_map(name).collect();
+        assert_eq!(names, "cfdba");
+        let ports: Vec<u16> = flows.iter().map(|flow| flow.src.port).collect();
+        // The capture's flows are live to its end.
+        assert_eq!(ports, [3, 5, 5, 6, 1, 4, 2, 7, 8]);
+        for _ in 0..files.len() {
+            files.rotate_left(1);
+            assert_eq!(together(&files), (flows.clone(), report.clone()));
+        }
+        files.push(folder.write("e", "what is this"));
+        let mut input = FlowFiles::new(ReadOptions::new(), MeterConfig::new());
+        let error = input.read_all(&files, |_| unreachable!("nothing is read"));
+        assert!(error.unwrap_err().to_string().contains("not recognised"));
+    }
+
+    #[test]
+    fn captures_that_overlap_are_metered_in_order_of_time() {
+        let folder = folder();
+        let packets: Vec<(u32, u16)> = (0..400)
+            .map(|i| (i * 7, 1 + u16::try_from(i % 5).unwrap()))
             .collect();
-        assert_eq!(names, ["e", "c", "f", "d", "b", "a"]);
+        let whole = folder.write("whole", capture(&packets));
+        let (mut expected, one) = together(&[whole]);
+        // Dealt out to three files, as by the queues of a network card.
+        let dealt: Vec<PathBuf> = (0..3_usize)
+            .map(|file| {
+                let own: Vec<_> = packets
+                    .iter()
+                    .enumerate()
+                    .filter(|(i, _)| (i * i / 3) % 3 == file)
+                    .map(|(_, &packet)| packet)
+                    .collect();
+                folder.write(&format!("dealt{file}"), capture(&own))
+            })
+            .collect();
+        let (mut flows, report) = together(&dealt);
+        expected.sort_by_key(Flow::key);
+        flows.sort_by_key(Flow::key);
+        assert_eq!(flows, expected);
+        assert_eq!(flows.len(), 5);
+        assert_eq!(report.meter, one.meter);
+        let offered = |source: &SourceReport| match source {
+            SourceReport::Capture(capture) => capture.offered.packets,
+            _ => 0,
+        };
+        assert_eq!(report.sources.iter().map(offered).sum::<u64>(), 400);
+        assert!(
+            report
+                .sources
+                .iter()
+                .all(|source| source.digest().is_some())
+        );
+    }
+
+    #[test]
+    fn content_that_is_there_twice_is_read_once() {
+        let folder = folder();
+        let log = format!("{HEADER}\n{}{}", row(1, 1), row(2, 2));
+        let other = format!("{HEADER}\n{}{}", row(1, 1), row(2, 3));
+        let files = [
+            folder.write("b", &log),
+            folder.write("a", &log),
+            folder.write("c", &other),
+            folder.write("d", capture(&[(1, 1)])),
+            folder.write("e", capture(&[(1, 1)])),
+        ];
+        let (flows, report) = together(&files);
+        assert_eq!(flows.len(), 5);
+        let of = |source: &SourceReport| match source {
+            SourceReport::Repeat(repeat) => repeat.of.chars().last(),
+            _ => None,
+        };
+        let of: Vec<_> = report.sources.iter().map(of).collect();
+        assert_eq!(of, [None, Some('a'), None, None, Some('d')]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_from_its_beginning() {
+        let folder = folder();
+        let pipe = folder.0.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let text = format!("{HEADER}\n{}{}", row(5, 2), row(15, 4));
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, text).unwrap()
+        });
+        let file = folder.write("file", format!("{HEADER}\n{}{}", row(1, 1), row(10, 3)));
+        let (flows, report) = together(&[file, pipe]);
+        writer.join().unwrap();
+        let ports: Vec<u16> = flows.iter().map(|flow| flow.src.port).collect();
+        assert_eq!(ports, [1, 2, 3, 4]);
+        assert!(
+            report
+                .sources
+                .iter()
+                .all(|source| source.digest().is_some())
+        );
+        assert_eq!(report.sources[0].size(), None);
+    }
+
+    #[test]
+    fn a_folder_of_tstat_stands_for_its_logs() {
+        let folder = folder();
+        let run = folder.0.path().join("2009_01_01.out");
+        std::fs::create_dir(&run).unwrap();
+        let header = "#c_ip:1 c_port:2 c_first_abs:3 c_durat:4 c_bytes_all:5 c_pkts_all:6 c_type:9 \
+            s_ip:10 s_port:11 s_first_abs:12 s_durat:13 s_bytes_all:14 s_pkts_all:15 s_type:18\n";
+        let row = "10.0.0.1 1 1000.0 0.5 10 1 9 192.0.2.1 2 1000.1 0.2 10 1 9\n";
+        std::fs::write(run.join("log_udp_complete"), format!("{header}{row}")).unwrap();
+        let (flows, report) = together(&[run]);
+        assert_eq!((flows.len(), report.sources.len()), (1, 1));
+        let mut input = FlowFiles::new(ReadOptions::new(), MeterConfig::new());
+        let error = input.read_all([folder.0.path()], |_| {}).map(drop);
+        assert!(error.is_ok(), "a folder of runs");
+        let empty = tempfile::tempdir().unwrap();
+        let error = input.read_all([empty.path()], |_| {}).unwrap_err();
+        assert!(error.to_string().contains("directory"), "{error}");
     }
 
     #[test]

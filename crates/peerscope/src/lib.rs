@@ -95,7 +95,5 @@ pub use analysis::{
     Analysis, Changes, Experimental, InputSummary, Overview, SampleSummary, WithheldMetric,
 };
 pub use context::RuleContext;
-pub use input::{
-    CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport, in_time_order,
-};
+pub use input::{CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport};
 pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

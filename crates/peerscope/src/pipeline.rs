@@ -321,6 +321,21 @@ impl Session<'_> {
             .read_shared(path, &mut self.logs.parts(), Part::add)
     }
 
+    /// Adds the flows of files of any known formats as of one source, whatever the order they are
+    /// named in: packets of captures that overlap are metered in order of time, and records of
+    /// exporters are paired across files (see [`FlowFiles::read_all`]).
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be opened or its format is not known.
+    pub fn add_files<P: AsRef<Path>>(
+        &mut self,
+        paths: impl IntoIterator<Item = P>,
+    ) -> Result<(), InputError> {
+        self.files
+            .read_all_shared(paths, &mut self.logs.parts(), Part::add)
+    }
+
     /// Makes samples, clusters them, correlates what is interesting, and goes back to the flows for
     /// findings where these are asked for.
     ///

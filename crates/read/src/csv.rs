@@ -36,7 +36,6 @@ pub(crate) const COLUMNS: [&str; 14] = [
 /// Whether the first line looks like our header, if perhaps a faulty one: three names suffice.
 pub(crate) fn recognise(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let line = reader::without_mark(line);
     let known = |name: &[u8]| {
         let name = name.trim_ascii().strip_prefix(b"\"").unwrap_or(name);
         let name = name.strip_suffix(b"\"").unwrap_or(name);

@@ -81,6 +81,12 @@ pub enum Fault {
     /// The content is none of the known formats; holds its first bytes as text.
     #[error("the format is not recognised; the content begins with {0:?}")]
     UnknownFormat(String),
+    /// The content is compressed once more.
+    #[error("compressed twice: {0} remains after one decompression")]
+    CompressedTwice(crate::Compression),
+    /// Text in UTF-16.
+    #[error("the text is UTF-16, not UTF-8")]
+    Utf16,
     /// The format is known but not one of flows, or the crate was built without it.
     #[error("{0} files are not read as flows here")]
     NotFlows(crate::Format),
@@ -189,6 +195,8 @@ impl Fault {
             Self::Parquet(_) => FaultKind::Input,
             Self::Empty
             | Self::UnknownFormat(_)
+            | Self::CompressedTwice(_)
+            | Self::Utf16
             | Self::NotFlows(_)
             | Self::NeedsFile(_)
             | Self::NoHeader

@@ -118,6 +118,7 @@ impl Format {
     ///
     /// The more of the first lines `head` holds, the better; 64 KiB are plenty.
     pub fn detect(head: &[u8]) -> Option<Self> {
+        let head = crate::lines::without_mark(head);
         FORMATS
             .iter()
             .find(|row| (row.recognise)(head))

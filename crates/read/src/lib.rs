@@ -38,6 +38,7 @@
 //! decoders for the captures that hold them), `serde` derives `Serialize` and
 //! `Deserialize` for the public data types.
 
+mod account;
 mod address;
 mod anonymise;
 mod argus;
@@ -49,13 +50,16 @@ mod error;
 mod export;
 mod format;
 mod gather;
+mod head;
 mod lines;
+mod merged;
 mod nfdump;
 mod number;
 mod options;
 mod pair;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod reader;
 mod record;
 mod remerge;
 mod report;
@@ -63,6 +67,7 @@ mod source;
 mod suricata;
 mod text;
 mod tstat;
+mod turns;
 mod zeek;
 
 pub use anonymise::{Anonymiser, AnonymiserKey, KeyError};
@@ -74,15 +79,18 @@ pub use error::{Fault, FaultKind, Position, Problem, ReadError};
 #[cfg(feature = "netflow")]
 pub use export::{ExportDecoder, ExportFault, ExportReader, ExportReport, ExportSocket, Until};
 pub use format::{Format, FormatError};
+pub use merged::{MergedLogs, Waiting};
 pub use nfdump::NfdumpReader;
 pub use options::{Policy, ReadOptions};
 pub use pair::{Feed, Pair, Pairing, Sampling, Sidedness, Withheld, WithheldReason};
 #[cfg(feature = "parquet")]
 pub use parquet::{ParquetFile, ParquetOptions, ParquetReader, ParquetWriter};
+pub use reader::{FlowReader, RecordReader};
 pub use record::{Record, StatedInitiator, TcpFlags};
 pub use remerge::{MergeReport, Merging, Remerge};
 pub use report::ReadReport;
-pub use source::{FlowReader, Source};
+pub use source::Source;
 pub use suricata::SuricataReader;
 pub use tstat::{TstatReader, tstat_logs};
+pub use turns::{InOrder, Turns};
 pub use zeek::ZeekReader;

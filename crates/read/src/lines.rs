@@ -80,6 +80,11 @@ impl<R: Read> Lines<R> {
         self.number += 1;
         let text = &self.buffer[line];
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = if self.number == 1 {
+            without_mark(text)
+        } else {
+            text
+        };
         if text.len() > self.limit {
             let limit = self.limit;
             return Err((self.number, Fault::LineLength { limit }));
@@ -135,6 +140,11 @@ impl<R: Read> Lines<R> {
     }
 }
 
+/// Text without the byte order mark of UTF-8 that some programs begin with.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +165,10 @@ mod tests {
     fn ends_of_lines_of_any_kind() {
         assert_eq!(all(b"a\r\n\nb\r\n", 9), ["1 a", "2 ", "3 b"]);
         assert_eq!(all(b"a\nb", 9), ["1 a", "2 b"]);
+        assert_eq!(
+            all(b"\xef\xbb\xbfa\n\xef\xbb\xbfb", 9),
+            ["1 a", "2 \u{feff}b"]
+        );
         assert!(all(b"", 9).is_empty());
     }
 

@@ -132,7 +132,8 @@ pub struct Pair<I> {
     pairing: Pairing,
     held: Gather<Record>,
     ports: ServedPorts,
-    feed: Feed,
+    /// What is known of each source, by its number.
+    feeds: Vec<Feed>,
     ready: VecDeque<Flow>,
     /// The latest time in any record.
     latest: Timestamp,
@@ -150,7 +151,7 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
             records,
             held: Gather::new(reach, pairing.max_records),
             ports: ServedPorts::default(),
-            feed: Feed::default(),
+            feeds: vec![Feed::default()],
             ready: VecDeque::new(),
             latest: Timestamp::MIN,
             ended: false,
@@ -158,14 +159,22 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
         }
     }
 
-    /// What is known of the feed so far.
-    pub const fn feed(&self) -> &Feed {
-        &self.feed
+    /// What is known of the feed so far; of the first one, if the records are of several sources.
+    pub fn feed(&self) -> &Feed {
+        &self.feeds[0]
+    }
+
+    /// What is known of each source so far, by its number ([`Record::source`]).
+    ///
+    /// Conversations may have records of several sources: they count for each of them, so that
+    /// answers that lie in another file are no missing ones.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
     }
 
     /// Notes that the exporter samples one packet in `interval`.
-    pub const fn set_sampling(&mut self, interval: u64) {
-        self.feed.stated_sampling = Some(interval);
+    pub fn set_sampling(&mut self, interval: u64) {
+        self.feeds[0].stated_sampling = Some(interval);
     }
 
     /// The records, for what their reader knows.
@@ -173,25 +182,53 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
         &self.records
     }
 
+    pub(crate) const fn records_mut(&mut self) -> &mut I {
+        &mut self.records
+    }
+
+    /// The same, once the pairing is done.
+    pub fn into_records(self) -> I {
+        self.records
+    }
+
     fn take(&mut self, record: Record) {
         self.latest = self.latest.max(record.span.end());
         self.ports.observe(&record);
-        self.feed.count_record(&record);
+        let source = record.source as usize;
+        if source >= self.feeds.len() {
+            self.feeds.resize_with(source + 1, Feed::default);
+        }
+        self.feeds[source].count_record(&record);
+        let forced = self.held.forced;
         self.held.add(record.key(), record.span, record);
         while let Some(records) = self.held.ready() {
             self.resolve(records);
         }
-        self.feed.forced = self.held.forced;
+        self.feeds[source].forced += self.held.forced - forced;
     }
 
     fn resolve(&mut self, records: Vec<Record>) {
         for records in split(records, self.pairing.gap) {
             let conversation = Conversation::of(&records);
             let flow = conversation.flow(self.pairing.tolerance, &self.ports, self.latest);
-            self.feed.count_flow(&conversation, &flow);
+            self.feeds[records[0].source as usize].begun += 1;
+            for source in sources(&records) {
+                self.feeds[source].count_flow(&conversation, &flow);
+            }
             self.ready.push_back(flow);
         }
     }
+}
+
+/// The sources of records, each once.
+fn sources(records: &[Record]) -> impl Iterator<Item = usize> {
+    let number = |record: &Record| record.source as usize;
+    let first = number(&records[0]);
+    let mut others: Vec<usize> = Vec::new();
+    others.extend(records.iter().map(number).filter(|&other| other != first));
+    others.sort_unstable();
+    others.dedup();
+    std::iter::once(first).chain(others)
 }
 
 impl<I: Iterator<Item = Result<Record, ReadError>>> Iterator for Pair<I> {

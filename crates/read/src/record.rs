@@ -35,6 +35,8 @@ pub struct Record {
     pub initiator: StatedInitiator,
     /// What the exporter calls it.
     pub app: Option<Application>,
+    /// The number of the source, where several are read as one; else 0.
+    pub source: u32,
 }
 
 impl Record {
@@ -51,6 +53,7 @@ impl Record {
             rev_flags: None,
             initiator: StatedInitiator::Unstated,
             app: None,
+            source: 0,
         }
     }
 

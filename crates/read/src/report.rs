@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use peerscope_flow::{Flow, Timestamp};
+use peerscope_flow::{Flow, Span, Timestamp};
 
-use crate::{Compression, Digest, FaultKind, Feed, Format, ReadError};
+use crate::{Compression, Digest, FaultKind, Feed, Format, ReadError, Record};
 
 /// The account of one source: every record is a flow or is skipped for a reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub struct ReadReport {
     /// stream that ended in a fault.
     pub digest: Option<Digest>,
     /// Records seen: flows and skipped ones. Where records are paired, the paired and the skipped
-    /// ones, once the reading has ended.
+    /// ones.
     pub records: u64,
-    /// Flows delivered.
+    /// Flows delivered. Where records of several sources are paired, those that begin in this one.
     pub flows: u64,
     /// Records not delivered, by the kind of fault.
     pub skipped: BTreeMap<FaultKind, u64>,
@@ -33,10 +33,16 @@ pub struct ReadReport {
     pub first_errors: Vec<String>,
     /// The error that ended the source before its end, if one did.
     pub ended_by: Option<String>,
-    /// The earliest start of a flow.
+    /// Records that start before the one right before them: usual in logs that are written when
+    /// flows end, and a sign of a clock set back where they should be in order.
+    pub disordered: u64,
+    /// The earliest start of a record.
     pub first: Option<Timestamp>,
-    /// The latest end of a flow.
+    /// The latest end of a record.
     pub last: Option<Timestamp>,
+    /// The starts of the first and of the latest record.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    ends: Option<(Timestamp, Timestamp)>,
     /// What records that had to be paired can be trusted for.
     pub feed: Option<Feed>,
     /// What exporters told beside their records.
@@ -65,8 +71,10 @@ impl ReadReport {
             skipped: BTreeMap::new(),
             first_errors: Vec::new(),
             ended_by: None,
+            disordered: 0,
             first: None,
             last: None,
+            ends: None,
             feed: None,
             #[cfg(feature = "netflow")]
             exports: None,
@@ -79,15 +87,30 @@ impl ReadReport {
     }
 
     /// Takes over what the pairing knows at its end.
-    pub(crate) fn set_feed(&mut self, feed: Feed) {
-        self.records = feed.records + self.skipped_records();
+    pub(crate) fn settle(&mut self, mut feed: Feed) {
+        #[cfg(feature = "netflow")]
+        if let Some(exports) = &self.exports {
+            feed.stated_sampling = exports.sampled_one_in;
+        }
+        self.flows = feed.begun;
         self.feed = Some(feed);
     }
 
     pub(crate) fn count_flow(&mut self, flow: &Flow) {
-        let (start, end) = (flow.span.start(), flow.span.end());
-        self.records += 1;
+        self.count(flow.span);
         self.flows += 1;
+    }
+
+    pub(crate) fn count_record(&mut self, record: &Record) {
+        self.count(record.span);
+    }
+
+    fn count(&mut self, span: Span) {
+        let (start, end) = (span.start(), span.end());
+        self.records += 1;
+        let (opening, before) = self.ends.unwrap_or((start, start));
+        self.disordered += u64::from(start < before);
+        self.ends = Some((opening, start));
         self.first = Some(self.first.map_or(start, |first| first.min(start)));
         self.last = Some(self.last.map_or(end, |last| last.max(end)));
     }
@@ -97,6 +120,14 @@ impl ReadReport {
     pub(crate) fn append(&mut self, later: Self) {
         self.records += later.records;
         self.flows += later.flows;
+        self.disordered += later.disordered;
+        self.ends = match (self.ends, later.ends) {
+            (Some((opening, before)), Some((after, last))) => {
+                self.disordered += u64::from(after < before);
+                Some((opening, last))
+            }
+            (own, other) => own.or(other),
+        };
         for (kind, count) in later.skipped {
             *self.skipped.entry(kind).or_default() += count;
         }

@@ -2,17 +2,20 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use peerscope_flow::{Flow, Span, Timestamp};
+use peerscope_flow::{Flow, Timestamp};
 
+use crate::account::{Accounted, Reading};
 use crate::decompress::{Input, decompress, fault_of};
 use crate::digest::Digesting;
+use crate::head::Head;
+use crate::reader::{FlowReader, RecordReader};
 use crate::{
-    ArgusReader, Compression, CsvReader, Fault, Format, NfdumpReader, Pair, Policy, Position,
-    ReadError, ReadOptions, ReadReport, Record, SuricataReader, TstatReader, ZeekReader,
+    ArgusReader, Compression, CsvReader, Fault, Format, NfdumpReader, Policy, Position, ReadError,
+    ReadOptions, ReadReport, Record, SuricataReader, TstatReader, ZeekReader,
 };
 
 /// How much of the content is looked at to recognise it.
@@ -46,21 +49,27 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens a file.
+    /// Opens a file; `-` is the standard input.
     ///
     /// # Errors
     ///
     /// If the file cannot be read, is empty, or is of no known format.
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Self, ReadError> {
         let path = path.as_ref();
+        if path.as_os_str() == "-" {
+            return Self::from_reader("standard input", std::io::stdin(), options);
+        }
         let name = path.display().to_string();
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (size, file) = opened.map_err(|error| {
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| {
             ReadError::new(name.as_str().into(), Position::Source, Fault::Io(error))
         })?;
         let mut source = Self::from_reader(&name, file, options)?;
-        source.path = Some(path.to_owned());
-        source.size = Some(size);
+        // Pipes and devices can be read once, from the beginning to the end.
+        if metadata.is_file() {
+            source.path = Some(path.to_owned());
+            source.size = Some(metadata.len());
+        }
         Ok(source)
     }
 
@@ -86,8 +95,9 @@ impl Source {
             return Err(fail(Fault::Empty));
         }
         let format = match options.format() {
-            Format::Auto => Format::detect(content.head())
-                .ok_or_else(|| fail(Fault::UnknownFormat(crate::error::excerpt(content.head()))))?,
+            Format::Auto => {
+                Format::detect(content.head()).ok_or_else(|| fail(unknown(content.head())))?
+            }
             format => format,
         };
         Ok(Self {
@@ -132,6 +142,19 @@ impl Source {
         self.input
     }
 
+    /// Where the file lies, if it is one that can be read again.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Whether the source holds records of exporters, which are paired into flows.
+    pub const fn has_records(&self) -> bool {
+        matches!(
+            self.format,
+            Format::Nfdump | Format::Argus | Format::Suricata | Format::Netflow
+        )
+    }
+
     /// The start of the first record that can be read, among the first thousand: by it files are
     /// put in order of time. `None` if there is none, and for a capture, which is read elsewhere.
     ///
@@ -139,25 +162,17 @@ impl Source {
     ///
     /// As [`Source::into_flows`].
     pub fn first_start(self) -> Result<Option<Timestamp>, ReadError> {
-        fn first<T>(
-            records: impl Iterator<Item = Result<T, ReadError>>,
-            span: impl Fn(&T) -> Span,
-        ) -> Option<Timestamp> {
-            let record = records.take(1000).find_map(Result::ok)?;
-            Some(span(&record).start())
+        const LOOK: usize = 1000;
+        if self.format == Format::Pcap {
+            return Ok(None);
         }
-        let (name, options) = (&self.name, &self.options);
-        let span = |record: &Record| record.span;
         // Pairing would read on until a conversation is over.
-        Ok(match self.format {
-            Format::Pcap => None,
-            Format::Nfdump => first(NfdumpReader::new(name, self.input, options), span),
-            Format::Argus => first(ArgusReader::new(name, self.input, options), span),
-            Format::Suricata => first(SuricataReader::new(name, self.input, options), span),
-            #[cfg(feature = "netflow")]
-            Format::Netflow => first(crate::ExportReader::new(name, self.input)?, span),
-            _ => first(self.into_flows()?, |flow| flow.span),
-        })
+        if self.has_records() {
+            let records = self.records()?.take(LOOK);
+            return Ok(records.flatten().next().map(|record| record.span.start()));
+        }
+        let flows = self.flows()?.take(LOOK);
+        Ok(flows.flatten().next().map(|flow| flow.span.start()))
     }
 
     /// The flows.
@@ -167,28 +182,39 @@ impl Source {
     /// If the source holds no flows (a packet capture), or is a Parquet file that is damaged, not
     /// a plain file, or lacks a column.
     pub fn into_flows(self) -> Result<FlowReader, ReadError> {
-        let report = ReadReport::new(
-            self.name.to_string(),
-            self.format,
-            self.compression,
-            self.size,
-        );
-        let flows: Flows = match self.format {
+        if self.has_records() {
+            let pairing = self.options.pairing();
+            return Ok(FlowReader::paired(self.into_records()?, pairing));
+        }
+        Ok(FlowReader::of(self.account_flows()?))
+    }
+
+    /// The records of exporters, before pairing.
+    ///
+    /// # Errors
+    ///
+    /// If the source holds none.
+    pub fn into_records(self) -> Result<RecordReader, ReadError> {
+        Ok(RecordReader(self.account_records()?))
+    }
+
+    pub(crate) fn account_flows(self) -> Result<Accounted<Flow>, ReadError> {
+        let (report, policy, digest) = (self.report(), self.options.policy(), self.digesting());
+        let (flows, count) = (self.flows()?, ReadReport::count_flow);
+        Ok(Accounted::new(flows, count, policy, report, digest))
+    }
+
+    pub(crate) fn account_records(self) -> Result<Accounted<Record>, ReadError> {
+        let (report, policy, digest) = (self.report(), self.options.policy(), self.digesting());
+        let (records, count) = (self.records()?, ReadReport::count_record);
+        Ok(Accounted::new(records, count, policy, report, digest))
+    }
+
+    fn flows(self) -> Result<Box<dyn Reading<Flow> + Send>, ReadError> {
+        Ok(match self.format {
             Format::Csv => Box::new(CsvReader::new(&self.name, self.input, &self.options)),
             Format::Zeek => Box::new(ZeekReader::new(&self.name, self.input, &self.options)),
             Format::Tstat => Box::new(TstatReader::new(&self.name, self.input, &self.options)),
-            Format::Nfdump => Box::new(Pair::new(
-                NfdumpReader::new(&self.name, self.input, &self.options),
-                self.options.pairing(),
-            )),
-            Format::Argus => Box::new(Pair::new(
-                ArgusReader::new(&self.name, self.input, &self.options),
-                self.options.pairing(),
-            )),
-            Format::Suricata => Box::new(Pair::new(
-                SuricataReader::new(&self.name, self.input, &self.options),
-                self.options.pairing(),
-            )),
             #[cfg(feature = "parquet")]
             Format::Parquet => match (&self.path, self.compression) {
                 (Some(path), Compression::None) => {
@@ -196,21 +222,29 @@ impl Source {
                 }
                 _ => return Err(self.refused(Fault::NeedsFile(Format::Parquet))),
             },
-            #[cfg(feature = "netflow")]
-            Format::Netflow => {
-                let records = crate::ExportReader::new(&self.name, self.input)?;
-                Box::new(Pair::new(records, self.options.pairing()))
-            }
             other => return Err(self.refused(Fault::NotFlows(other))),
-        };
-        Ok(FlowReader {
-            flows,
-            policy: self.options.policy(),
-            report,
-            digest: self.digest,
-            is_file: self.path.is_some(),
-            ended: false,
         })
+    }
+
+    fn records(self) -> Result<Box<dyn Reading<Record> + Send>, ReadError> {
+        let (name, options) = (&self.name, &self.options);
+        Ok(match self.format {
+            Format::Nfdump => Box::new(NfdumpReader::new(name, self.input, options)),
+            Format::Argus => Box::new(ArgusReader::new(name, self.input, options)),
+            Format::Suricata => Box::new(SuricataReader::new(name, self.input, options)),
+            #[cfg(feature = "netflow")]
+            Format::Netflow => Box::new(crate::ExportReader::new(name, self.input)?),
+            other => return Err(self.refused(Fault::NotFlows(other))),
+        })
+    }
+
+    fn report(&self) -> ReadReport {
+        ReadReport::new(
+            self.name.to_string(),
+            self.format,
+            self.compression,
+            self.size,
+        )
     }
 
     /// Whether [`share_out`](Self::share_out) reads this source on several threads.
@@ -266,6 +300,18 @@ impl Source {
     }
 }
 
+/// Why content of no known format is refused.
+fn unknown(head: &[u8]) -> Fault {
+    let inner = Compression::detect(head);
+    if inner != Compression::None {
+        Fault::CompressedTwice(inner)
+    } else if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        Fault::Utf16
+    } else {
+        Fault::UnknownFormat(crate::error::excerpt(head))
+    }
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source")
@@ -273,165 +319,5 @@ impl fmt::Debug for Source {
             .field("format", &self.format)
             .field("compression", &self.compression)
             .finish_non_exhaustive()
-    }
-}
-
-type Flows = Box<dyn Reading + Send>;
-
-/// The flows of a format.
-trait Reading: Iterator<Item = Result<Flow, ReadError>> {
-    /// Adds to the report what only this format knows.
-    fn account(&self, _: &mut ReadReport) {}
-}
-
-impl<R: Read> Reading for CsvReader<R> {}
-
-impl<R: Read> Reading for ZeekReader<R> {}
-
-impl<R: Read> Reading for TstatReader<R> {}
-
-impl<R: Read> Reading for Pair<NfdumpReader<R>> {
-    fn account(&self, report: &mut ReadReport) {
-        report.set_feed(self.feed().clone());
-    }
-}
-
-impl<R: Read> Reading for Pair<ArgusReader<R>> {
-    fn account(&self, report: &mut ReadReport) {
-        report.set_feed(self.feed().clone());
-    }
-}
-
-impl<R: Read> Reading for Pair<SuricataReader<R>> {
-    fn account(&self, report: &mut ReadReport) {
-        report.set_feed(self.feed().clone());
-    }
-}
-
-#[cfg(feature = "parquet")]
-impl Reading for crate::ParquetReader {}
-
-#[cfg(feature = "netflow")]
-impl Reading for Pair<crate::ExportReader> {
-    fn account(&self, report: &mut ReadReport) {
-        let exports = self.records().report();
-        let mut feed = self.feed().clone();
-        feed.stated_sampling = exports.sampled_one_in;
-        report.set_feed(feed);
-        report.exports = Some(exports);
-    }
-}
-
-/// The flows of a source under a [`Policy`], with the account of what was read.
-///
-/// Rows that are not IP ([`Fault::NotIp`]) are counted, never yielded.
-/// Under [`Policy::Stop`] the first error ends the iteration. Under [`Policy::Skip`] records that
-/// cannot be read are counted in the report; only a fault of the source itself is yielded, last.
-/// Either way the flows before the fault have been delivered.
-pub struct FlowReader {
-    flows: Flows,
-    policy: Policy,
-    report: ReadReport,
-    digest: Digesting,
-    is_file: bool,
-    ended: bool,
-}
-
-impl FlowReader {
-    /// What was read so far.
-    pub const fn report(&self) -> &ReadReport {
-        &self.report
-    }
-
-    /// The final account.
-    pub fn into_report(self) -> ReadReport {
-        self.report
-    }
-}
-
-impl Iterator for FlowReader {
-    type Item = Result<Flow, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while !self.ended {
-            match self.flows.next() {
-                Some(Ok(flow)) => {
-                    self.report.count_flow(&flow);
-                    return Some(Ok(flow));
-                }
-                Some(Err(error)) => {
-                    let stop = self.policy == Policy::Stop && !error.is_passed_over();
-                    self.ended = error.is_fatal() || stop;
-                    self.report.count_error(&error, self.ended);
-                    if self.ended {
-                        self.flows.account(&mut self.report);
-                        // A stream may have no end.
-                        if self.is_file {
-                            self.report.digest = self.digest.finish();
-                        }
-                        return Some(Err(error));
-                    }
-                }
-                None => {
-                    self.ended = true;
-                    self.flows.account(&mut self.report);
-                    self.report.digest = self.digest.finish();
-                }
-            }
-        }
-        None
-    }
-}
-
-impl fmt::Debug for FlowReader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowReader")
-            .field("policy", &self.policy)
-            .field("report", &self.report)
-            .finish_non_exhaustive()
-    }
-}
-
-/// An input whose first bytes have been looked at. A fault met on the way is not lost: it comes
-/// after the bytes before it.
-struct Head {
-    seen: Cursor<Vec<u8>>,
-    fault: Option<io::Error>,
-    rest: Input,
-}
-
-impl Head {
-    /// Looks at up to `length` bytes; an error only if there is nothing before it.
-    fn read(mut input: Input, length: usize) -> io::Result<Self> {
-        let mut head = Vec::new();
-        let fault = input
-            .by_ref()
-            .take(length as u64)
-            .read_to_end(&mut head)
-            .err();
-        match fault {
-            Some(error) if head.is_empty() => Err(error),
-            fault => Ok(Self {
-                seen: Cursor::new(head),
-                fault,
-                rest: input,
-            }),
-        }
-    }
-
-    fn head(&self) -> &[u8] {
-        self.seen.get_ref()
-    }
-}
-
-impl Read for Head {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.seen.read(buffer)? {
-            0 => match self.fault.take() {
-                Some(error) => Err(error),
-                None => self.rest.read(buffer),
-            },
-            read => Ok(read),
-        }
     }
 }

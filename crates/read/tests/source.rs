@@ -163,6 +163,17 @@ fn a_bomb_is_defused() {
         message.ends_with(&format!("flows:{line}: {limit}")),
         "{message}"
     );
+    // xz: 100 streams of 1 MiB each.
+    let lines = xz(("1".repeat(65_535) + "\n").repeat(16).as_bytes());
+    let bytes = [xz(format!("{HEADER}\n").as_bytes()), lines.repeat(100)].concat();
+    assert!(bytes.len() < 150_000, "{}", bytes.len());
+    let scratch = file(&bytes);
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let (_, error) = drain(Source::open(&scratch.path, &options).unwrap());
+    assert!(matches!(
+        error.unwrap().fault,
+        Fault::Expansion { limit: 200 }
+    ));
     // One endless line.
     let scratch = file(&gzip(&vec![b'1'; 8 << 20]));
     let options = ReadOptions::new().with_format(Format::Csv);
@@ -233,6 +244,19 @@ fn what_is_no_source_of_flows_says_so() {
         Fault::NotFlows(Format::Pcap)
     ));
     assert!(matches!(open(b"\x1f\x8b\x08\x00").fault, Fault::Io(_)));
+    let text = format!("{HEADER}\n{GOOD}\n");
+    assert!(matches!(
+        open(&xz(&gzip(text.as_bytes()))).fault,
+        Fault::CompressedTwice(Compression::Gzip)
+    ));
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert!(matches!(open(&utf16).fault, Fault::Utf16));
+    let folder = tempfile::tempdir().unwrap();
+    let error = Source::open(folder.path(), &ReadOptions::new()).unwrap_err();
+    assert!(error.to_string().contains("directory"), "{error}");
     let missing = Source::open("no/such/file.csv", &ReadOptions::new()).unwrap_err();
     assert!(
         missing.to_string().starts_with("no/such/file.csv: "),

@@ -59,7 +59,8 @@ impl Aggregation {
         self
     }
 
-    /// Keeps flows with multicast and broadcast peers, which are skipped and counted otherwise.
+    /// Keeps flows with peers that are multicast or 255.255.255.255, which are skipped and counted
+    /// otherwise. The broadcast address of a subnet cannot be told from a host's.
     #[must_use]
     pub fn with_group_peers(mut self) -> Self {
         self.keep_group_peers = true;

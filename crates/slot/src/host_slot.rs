@@ -196,7 +196,7 @@ pub struct SkippedFlows {
     pub not_monitored: u64,
     /// No monitored host at either end that was asked for.
     pub not_selected: u64,
-    /// A multicast or broadcast end.
+    /// A multicast end, or 255.255.255.255: broadcasts of a subnet cannot be told from hosts.
     pub group_peer: u64,
     /// Both ends monitored, where such flows are ignored.
     pub internal: u64,

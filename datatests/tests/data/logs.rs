@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Failed, Trial};
-use peerscope_flow::{Flow, Handshake, SlotLength, Transport};
-use peerscope_read::{FaultKind, Policy, ReadOptions, ReadReport, Source};
+use peerscope_flow::{Family, Flow, Handshake, SlotLength, Topology, Transport};
+use peerscope_read::{FaultKind, MergedLogs, Policy, ReadOptions, ReadReport, Source, Waiting};
+use peerscope_slot::{Aggregation, aggregate};
 
 use crate::metering::{files, name, text};
 use crate::test;
@@ -58,11 +59,14 @@ fn three_days_of_a_server(folder: &Path) -> Result<(), Failed> {
     }
     logs.retain(|path| name(path).starts_with("conn."));
     check("logs", logs.len(), 72)?;
-    let mut flows = Vec::new();
-    for path in &logs {
-        let (mut hour, report) = read(path, Policy::Stop)?;
-        check("records", report.records, hour.len() as u64)?;
-        flows.append(&mut hour);
+    let options = ReadOptions::new();
+    let waiting = |path: &PathBuf| Waiting::new(Source::open(path, &options)?, &options);
+    let waiting = logs.iter().map(waiting).collect::<Result<_, _>>()?;
+    let mut merged = MergedLogs::new(waiting, options.pairing());
+    let flows: Vec<Flow> = merged.by_ref().collect::<Result<_, _>>()?;
+    for report in merged.into_reports() {
+        check("skipped", report.skipped_records(), 0)?;
+        check("records", report.records, report.flows)?;
     }
     check("flows", flows.len(), 105_918)?;
     let of = |transport| {
@@ -101,7 +105,16 @@ fn three_days_of_a_server(folder: &Path) -> Result<(), Failed> {
         "slots",
         active_slots(&flows.iter().collect::<Vec<_>>()),
         865,
-    )
+    )?;
+    // The same in samples: everything is monitored, so the beacon's host has its own.
+    let config = Aggregation::new(Family::any(), Topology::everything_monitored());
+    let samples = aggregate(&flows, &config);
+    let of = |host| samples.rows().iter().filter(move |row| row.host == host);
+    check("samples of the beacon", of(beacon).count(), 840)?;
+    let beats: u64 = of(beacon).map(|row| row.tcp.inout.started).sum();
+    check("flows in them", beats, 950)?;
+    let slots: BTreeSet<_> = samples.rows().iter().map(|row| row.slot).collect();
+    check("slots with samples", slots.len(), 865)
 }
 
 fn active_slots(flows: &[&Flow]) -> usize {

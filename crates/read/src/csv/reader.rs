@@ -126,8 +126,7 @@ impl<R: Read> Iterator for CsvReader<R> {
 impl Layout {
     fn of_header(line: &[u8]) -> Result<Self, Fault> {
         let mut ends = Vec::new();
-        let text =
-            unquote(without_mark(line), &mut ends).map_err(|_| Fault::BadHeader(excerpt(line)))?;
+        let text = unquote(line, &mut ends).map_err(|_| Fault::BadHeader(excerpt(line)))?;
         let mut field = [usize::MAX; COLUMNS.len()];
         for (i, name) in fields(&text, &ends).enumerate() {
             let Some(column) = COLUMNS.iter().position(|known| known.as_bytes() == name) else {
@@ -143,11 +142,6 @@ impl Layout {
             None => Ok(Self { field }),
         }
     }
-}
-
-/// A line without the byte order mark that some programs write.
-pub(super) fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
 }
 
 /// Finds the ends of the fields of an unquoted record.

@@ -15,15 +15,18 @@ use crate::{Record, TcpFlags};
 pub struct Feed {
     /// Records read.
     pub records: u64,
-    /// Flows they made.
+    /// Flows they are part of.
     pub flows: u64,
+    /// Of these, the flows whose first record is of this feed: all, unless several sources are
+    /// paired as one.
+    pub begun: u64,
     /// Flows with packets of both sides.
     pub two_sided: u64,
     /// Flows with packets of one side only.
     pub one_sided: u64,
     /// Of the one-sided flows, the TCP attempts without any answer: a SYN and no ACK.
     pub attempts: u64,
-    /// Of the one-sided flows, those to a multicast or broadcast address.
+    /// Of the one-sided flows, those to a multicast address or to 255.255.255.255.
     pub to_groups: u64,
     /// Of the one-sided flows, TCP connections whose one side acknowledges what the feed lacks.
     pub halves: u64,
