@@ -8,6 +8,7 @@ use peerscope_flow::Flow;
 use super::json;
 use super::record::Memo;
 use super::tsv::Layout;
+use crate::error::excerpt;
 use crate::lines::Lines;
 use crate::{Fault, Position, ReadError, ReadOptions, number};
 
@@ -52,6 +53,8 @@ pub struct ZeekReader<R> {
     ends: Vec<usize>,
     memo: Memo,
     empty: bool,
+    /// Some line was an object.
+    is_json: bool,
     finished: bool,
 }
 
@@ -65,6 +68,7 @@ impl<R: Read> ZeekReader<R> {
             ends: Vec::with_capacity(32),
             memo: Memo::default(),
             empty: true,
+            is_json: false,
             finished: false,
         }
     }
@@ -80,7 +84,14 @@ impl<R: Read> ZeekReader<R> {
                     self.layout.header(line.text).map_err(at)?;
                     continue;
                 }
-                [b'{', ..] => json::flow(line.text, &mut self.memo),
+                [b'{', ..] => {
+                    self.is_json = true;
+                    json::flow(line.text, &mut self.memo)
+                }
+                // One spoilt line among objects is no log without a header.
+                _ if self.is_json && !self.layout.is_known() => {
+                    Err(Fault::JsonText(excerpt(line.text)))
+                }
                 _ => self
                     .layout
                     .split(line.text, &mut self.ends)

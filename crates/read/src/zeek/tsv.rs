@@ -60,6 +60,11 @@ impl Layout {
         Ok(())
     }
 
+    /// Whether a header names the columns.
+    pub(super) const fn is_known(&self) -> bool {
+        self.columns.is_some()
+    }
+
     fn directive<'a>(&self, line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         line.strip_prefix(name)?.strip_prefix(&[self.separator])
     }
