@@ -6,7 +6,7 @@
 use std::io::{Cursor, Read};
 
 use peerscope_flow::Flow;
-use peerscope_read::{FaultKind, Format, Policy, ReadOptions, ReadReport, Source};
+use peerscope_read::{Fault, FaultKind, Format, Policy, ReadOptions, ReadReport, Source};
 
 /// A header, if the format has one, and rows of two flows.
 const LOGS: [(Format, &str, [&str; 2]); 9] = [
@@ -138,6 +138,26 @@ fn ends_of_lines_marks_and_blank_lines_change_nothing() {
 }
 
 #[test]
+fn a_spoilt_line_is_skipped_and_counted() {
+    for (format, header, [first, second]) in LOGS {
+        for spoilt in [
+            "\0\0\0\0\n",
+            "\u{fffd}\u{1}x\n",
+            &first.replace("10.0.0.1", "10.0.0\0.1"),
+        ] {
+            let (flows, report) = read(format, format!("{header}{first}{spoilt}{second}"));
+            assert_eq!(ports(&flows), [1, 3], "{format} {spoilt:?}");
+            assert_eq!(
+                report.skipped_records(),
+                1,
+                "{format} {spoilt:?}: {report:?}"
+            );
+            assert!(report.first_errors[0].starts_with("log:"), "{report:?}");
+        }
+    }
+}
+
+#[test]
 fn a_log_of_whatever_length_is_read_up_to_its_end() {
     for (format, header, rows) in LOGS {
         let text = format!("{header}{}", rows.concat());
@@ -190,5 +210,19 @@ fn a_line_of_a_hundred_megabytes_is_passed_over() {
             Some(&1),
             "{format}"
         );
+    }
+}
+
+#[test]
+fn what_is_no_log_says_so() {
+    for text in ["\n", "\0", "hello", "1 2 3 4\n", "{}", "[]", "a,b,c\n"] {
+        let error = Source::from_reader("log", Cursor::new(text), &ReadOptions::new())
+            .and_then(Source::into_flows)
+            .map(|mut flows| flows.next());
+        let fault = match error {
+            Err(error) | Ok(Some(Err(error))) => error.fault,
+            Ok(other) => unreachable!("{text:?}: {other:?}"),
+        };
+        assert!(!matches!(fault, Fault::Io(_)), "{text:?}: {fault}");
     }
 }
