@@ -167,7 +167,7 @@ pub struct SlotLength {
     micros: i64,
 }
 
-/// A slot length that is not a positive number of microseconds below 2^53.
+/// A slot length that is not a positive number of microseconds below 2^51.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error("slot length {0} is not a positive number of seconds")]
 #[non_exhaustive]
@@ -179,13 +179,14 @@ impl SlotLength {
         micros: 300 * Timestamp::MICROS_PER_SEC,
     };
 
-    const LIMIT: i64 = 1 << 53;
+    /// Seventy years: below it, lengths in seconds stand for the microseconds they were made from.
+    const LIMIT: i64 = 1 << 51;
 
     /// A slot length in microseconds.
     ///
     /// # Errors
     ///
-    /// If `micros` is not in `1..2^53`.
+    /// If `micros` is not in `1..2^51`.
     pub fn from_micros(micros: i64) -> Result<Self, SlotLengthError> {
         if (1..Self::LIMIT).contains(&micros) {
             Ok(Self { micros })
@@ -201,7 +202,7 @@ impl SlotLength {
     /// If the result is not positive, not finite, or too large.
     pub fn from_secs(secs: f64) -> Result<Self, SlotLengthError> {
         let micros = (secs * 1e6).round();
-        if (1.0..(1_u64 << 53) as f64).contains(&micros) {
+        if (1.0..Self::LIMIT as f64).contains(&micros) {
             #[expect(clippy::cast_possible_truncation, reason = "checked on the line above")]
             Ok(Self {
                 micros: micros as i64,
@@ -290,7 +291,16 @@ mod tests {
 
     #[test]
     fn bad_lengths_are_refused_with_their_value() {
-        for text in ["0", "-1", "NaN", "inf", "1e-9", "1e30", "x"] {
+        for text in [
+            "0",
+            "-1",
+            "NaN",
+            "inf",
+            "1e-9",
+            "1e30",
+            "4313484395.9434",
+            "x",
+        ] {
             let message = text.parse::<SlotLength>().unwrap_err().to_string();
             assert!(
                 message.contains(text) || message.contains("1000000"),
@@ -298,6 +308,15 @@ mod tests {
             );
         }
         assert_eq!("0.5".parse::<SlotLength>().unwrap().as_micros(), 500_000);
+    }
+
+    #[test]
+    fn lengths_in_seconds_are_exact_to_the_microsecond() {
+        for micros in [1, 2, 999_999, (1 << 50) + 1, SlotLength::LIMIT - 1] {
+            let length = SlotLength::from_micros(micros).unwrap();
+            assert_eq!(length.to_string().parse(), Ok(length));
+        }
+        assert!(SlotLength::from_micros(SlotLength::LIMIT).is_err());
     }
 
     #[test]
