@@ -89,6 +89,10 @@ pub(crate) fn test(table: &Table<'_>, x: u32, y: u32) -> Option<Hypothesis> {
         .parameters
         .may_pass(pair.ln_p_raw(table.parameters.null, lags))?;
     let pair = pair.with_clumps(left, right, lags);
+    table
+        .parameters
+        .may_pass(pair.ln_p(table.parameters.null, lags))?;
+    let pair = pair.with_company(table.company_of(x, y));
     Some(Hypothesis {
         left: Side::Group(x),
         right: Side::Group(y),

@@ -32,6 +32,8 @@ pub(crate) struct Pair {
     pub(crate) clumped: f64,
     /// Starts of Y around those of X.
     pub(crate) starts: Starts,
+    /// Co-occurrences that the host's bursts explain.
+    pub(crate) company: f64,
 }
 
 impl Pair {
@@ -128,6 +130,18 @@ impl Pair {
         self
     }
 
+    /// Adds what the host's bursts explain.
+    pub(crate) fn with_company(mut self, explained: f64) -> Self {
+        self.company = explained;
+        self
+    }
+
+    /// With the baseline of a binding added, its counts being in there.
+    pub(crate) fn plus_far(mut self, binding: &Self) -> Self {
+        self.far += binding.far;
+        self
+    }
+
     /// Both together.
     pub(crate) fn merge(self, other: Self) -> Self {
         Self {
@@ -141,6 +155,7 @@ impl Pair {
             clumps: self.clumps + other.clumps,
             clumped: self.clumped + other.clumped,
             starts: self.starts.merge(other.starts),
+            company: self.company + other.company,
         }
     }
 
@@ -157,12 +172,15 @@ impl Pair {
             clumps: self.clumps - other.clumps,
             clumped: self.clumped - other.clumped,
             starts: self.starts.without(other.starts),
+            company: self.company - other.company,
         }
     }
 
     /// Co-occurrences that the surroundings explain.
     pub(crate) fn expected(&self) -> f64 {
-        self.far.max(self.starts.explain(self.counts.both))
+        self.far
+            .max(self.starts.explain(self.counts.both))
+            .max(self.company)
     }
 
     /// Clumps that the surroundings explain.

@@ -63,17 +63,25 @@
 //! The crate opens no files and reads no clock. Feature `serde` adds JSON.
 
 mod activity;
+mod any_client;
 mod book;
 mod bucket;
+mod builder;
+mod chain;
 mod cluster;
+mod company;
 mod concrete;
 mod evidence;
 mod generic;
 mod group;
 mod hypothesis;
+mod layout;
 mod miner;
 mod notation;
 mod parameters;
+mod peers;
+mod phase;
+mod pool;
 mod ports;
 mod rule;
 mod runs;
@@ -84,10 +92,11 @@ mod surroundings;
 mod table;
 mod touching;
 
-pub use activity::{Activity, ActivityBuilder, ActivityError, ActivitySource, GroupActivity};
+pub use activity::{Activity, ActivityError, ActivitySource, GroupActivity};
 #[cfg(feature = "serde")]
 pub use book::BookError;
 pub use book::{Diff, RuleBook, RuleKey, Strength};
+pub use builder::ActivityBuilder;
 pub use cluster::Clusters;
 pub use concrete::{BucketPairs, SampledBucket};
 pub use evidence::Null;

@@ -11,7 +11,7 @@ use crate::surroundings::add_lags;
 use crate::table::Table;
 use crate::{
     Activity, ActivityBuilder, FlowGroup, ParameterError, Parameters, Rule, RuleSet, Template,
-    concrete, generic,
+    any_client, chain, concrete, generic, peers, phase,
 };
 
 /// Finds communication rules.
@@ -61,16 +61,13 @@ impl Miner {
             .filter_map(|&(x, y)| concrete::test(&table, x, y))
             .collect();
         if self.parameters.looks_for(Template::AnyClient) {
-            let (more, count) = generic::any_client(&table, candidates.pooled);
+            let (more, count) = any_client::rules(&table, candidates.pooled);
             found.extend(more);
             tests += count;
         }
         for (template, mine) in [
-            (
-                Template::Chain,
-                generic::chains as fn(&Table<'_>, usize) -> _,
-            ),
-            (Template::Peers, generic::peers),
+            (Template::Chain, chain::rules as fn(&Table<'_>, usize) -> _),
+            (Template::Peers, peers::rules),
         ] {
             if self.parameters.looks_for(template) {
                 let parts: Vec<(Vec<Hypothesis>, u128)> = (0..table.hosts())
@@ -86,12 +83,16 @@ impl Miner {
         let ln_p: Vec<f64> = found.iter().map(|one| one.ln_p).collect();
         let adjusted = ln_adjusted(&ln_p, tests);
         let limit = self.parameters.fdr.ln();
-        let accepted: BTreeMap<Key, (Hypothesis, f64)> = found
+        let mut accepted: BTreeMap<Key, (Hypothesis, f64)> = found
             .into_iter()
             .zip(adjusted)
             .filter(|&(_, ln_q)| ln_q <= limit)
             .map(|(one, ln_q)| ((one.template, one.left, one.right), (one, ln_q)))
             .collect();
+        let pairs = concrete_pairs(&accepted);
+        for (x, y) in phase::coincidences(&table, &candidates.sampled, &pairs) {
+            accepted.remove(&(Template::Concrete, Side::Group(x), Side::Group(y)));
+        }
         let rules = rules(&table, &accepted);
         RuleSet::new(rules, candidates.sampled, tests, activity, &self.parameters)
     }
@@ -99,6 +100,16 @@ impl Miner {
 
 type Key = (Template, Side, Side);
 type Accepted = BTreeMap<Key, (Hypothesis, f64)>;
+
+fn concrete_pairs(accepted: &Accepted) -> Vec<(u32, u32)> {
+    accepted
+        .keys()
+        .filter_map(|key| match *key {
+            (Template::Concrete, Side::Group(x), Side::Group(y)) => Some((x, y)),
+            _ => None,
+        })
+        .collect()
+}
 
 fn rules(table: &Table<'_>, accepted: &Accepted) -> Vec<Rule> {
     let mut instances: BTreeMap<Key, BTreeSet<(FlowGroup, FlowGroup)>> = BTreeMap::new();

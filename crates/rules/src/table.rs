@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use crate::bucket::Series;
+use crate::company::Company;
 use crate::{Activity, FlowGroup, GroupActivity, LeftSide, Parameters, Runs};
 
 /// The activity of a trace with what the templates need.
@@ -25,6 +27,8 @@ pub(crate) struct Table<'a> {
     /// Windows in which a host is active, or within the baseline's reach of it: its sessions. The
     /// active windows alone would leave a client that does one thing only without contrast.
     pub(crate) active: Vec<u64>,
+    /// Who begins beside whom at a host, once asked for.
+    company: Vec<OnceLock<Company>>,
 }
 
 /// A generic flow group `*.* : S.p`.
@@ -87,6 +91,7 @@ impl<'a> Table<'a> {
             patterns: Vec::new(),
             pattern_of: vec![0; groups.len()],
             active,
+            company: (0..hosts).map(|_| OnceLock::new()).collect(),
         };
         table.find_patterns();
         table
@@ -122,6 +127,28 @@ impl<'a> Table<'a> {
 
     pub(crate) fn ins(&self, host: usize) -> &[u32] {
         &self.ins[host]
+    }
+
+    /// Who begins beside whom at a host.
+    pub(crate) fn company(&self, host: usize) -> &Company {
+        self.company[host].get_or_init(|| {
+            let groups = self.outs(host).chain(self.ins(host).iter().copied());
+            Company::new(groups.map(|id| self.events(id)))
+        })
+    }
+
+    /// Co-occurrences of two groups that the bursts of a host they share explain.
+    pub(crate) fn company_of(&self, x: u32, y: u32) -> f64 {
+        let (a, b) = (self.group(x), self.group(y));
+        let reach = self.parameters.lags().reach;
+        [a.src, a.dst]
+            .into_iter()
+            .filter(|host| [b.src, b.dst].contains(host))
+            .map(|host| {
+                let company = self.company(host as usize);
+                company.explain(self.events(x), self.events(y), self.present(y), reach)
+            })
+            .fold(0.0, f64::max)
     }
 
     /// Whether enough happens in a group for it to stand on the left of a concrete rule.

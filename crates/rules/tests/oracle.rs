@@ -1,4 +1,4 @@
-//! The sparse miner against dense arrays and every pair, and inputs at the edge.
+//! The sparse miner against dense arrays and every pair.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,24 +6,12 @@
     reason = "helpers of tests: a failure is a failed test"
 )]
 
-use peerscope_flow::{Endpoint, Flow, SlotLength, Span, Timestamp, Transport};
-use peerscope_rules::{
-    Activity, CandidatePolicy, Miner, Parameters, RuleBook, StreamMiner, Template,
-};
+mod common;
+
+use common::{activity, flow};
+use peerscope_flow::Flow;
+use peerscope_rules::{Activity, CandidatePolicy, FlowGroup, Miner, Parameters};
 use proptest::prelude::*;
-
-/// A burst of one of a few services by one of a few hosts: (src, dst, start, length).
-type Draw = (u8, u8, u8, u8);
-
-fn flow((src, dst, start, length): Draw) -> Flow {
-    let at = |secs: u8| Timestamp::from_secs(1000 + i64::from(secs));
-    Flow::new(
-        Transport::Udp,
-        Endpoint::new(format!("10.0.0.{src}").parse().unwrap(), 50_000),
-        Endpoint::new(format!("10.0.0.{dst}").parse().unwrap(), 53),
-        Span::new(at(start), at(start.saturating_add(length))).unwrap(),
-    )
-}
 
 fn miner(policy: CandidatePolicy) -> Miner {
     Miner::new(Parameters {
@@ -41,14 +29,6 @@ fn miner(policy: CandidatePolicy) -> Miner {
     .unwrap()
 }
 
-fn activity(miner: &Miner, flows: &[Flow]) -> Activity {
-    let mut builder = miner.activity();
-    for flow in flows {
-        builder.push(flow);
-    }
-    builder.finish().unwrap()
-}
-
 /// P(K >= k) for a Poisson K, term by term; 1 where k does not exceed the mean.
 fn poisson_tail(k: usize, mean: f64) -> f64 {
     if k as f64 <= mean {
@@ -63,6 +43,78 @@ fn poisson_tail(k: usize, mean: f64) -> f64 {
         term *= mean / (j as f64 + 1.0);
     }
     tail
+}
+
+/// Co-occurrences explained by bursts of the hosts that two groups share: the larger of them.
+fn company(
+    rows: &[(FlowGroup, Vec<bool>, Vec<bool>)],
+    (x, new): (&FlowGroup, &[bool]),
+    (y, starts_of_y, present): (&FlowGroup, &[bool], &[bool]),
+) -> f64 {
+    let touches = |group: &FlowGroup, host| [group.src.ip, group.dst.ip].contains(&host);
+    let n = new.len();
+    // A block is a window and the one before.
+    let either = |row: &[bool], w: usize| row[w] || (w > 0 && row[w - 1]);
+    let near = |w: usize, reach: usize| {
+        (w.saturating_sub(reach)..=w + reach).any(|v| new.get(v) == Some(&true))
+    };
+    let mut most = 0.0_f64;
+    for host in [x.src.ip, x.dst.ip] {
+        if !touches(y, host) {
+            continue;
+        }
+        let begin = |w: usize| {
+            rows.iter()
+                .filter(|(g, new, _)| touches(g, host) && new[w])
+                .count()
+        };
+        let block = |w: usize| {
+            if begin(w) == 0 {
+                0
+            } else {
+                begin(w) + if w > 0 { begin(w - 1) } else { 0 }
+            }
+        };
+        let size = |starts: usize| starts.ilog2();
+        // Starts and Ys of blocks of like size away from X, at most `reach` away.
+        let tally = |like: u32, reach: usize| {
+            let (mut starts, mut ys) = (0, 0);
+            for w in (0..n).filter(|&w| block(w) > 1 && !near(w, 1) && near(w, reach)) {
+                if size(block(w)).abs_diff(like) <= 1 {
+                    starts += block(w);
+                    ys += usize::from(either(starts_of_y, w) && present[w]);
+                }
+            }
+            (starts as f64, ys as f64)
+        };
+        let events: Vec<(u32, usize)> = (0..n)
+            .filter(|&w| new[w])
+            .map(|w| {
+                (
+                    size(block(w)),
+                    block(w) - 1 - usize::from(w > 0 && new[w - 1]),
+                )
+            })
+            .collect();
+        let explained: f64 = events
+            .iter()
+            .map(|&(like, others)| {
+                let exposed: usize = events
+                    .iter()
+                    .filter(|one| one.0 == like)
+                    .map(|one| one.1)
+                    .sum();
+                let (starts, ys) = tally(like, n);
+                let unseen = 2.0 * starts / (starts + exposed as f64).max(1.0);
+                let whole = (ys + 2.0 * ys.sqrt() + unseen) / (starts + 10.0);
+                let (starts, ys) = tally(like, 12);
+                let share = whole.min(1.0).max((ys / (starts + 10.0)).min(1.0));
+                1.0 - (1.0 - share).powi(i32::try_from(others).unwrap())
+            })
+            .sum();
+        most = most.max(explained);
+    }
+    most
 }
 
 /// All accepted rules as (left, right, both, p), every pair looked at over dense arrays.
@@ -142,7 +194,9 @@ fn oracle(miner: &Miner, activity: &Activity) -> Vec<(String, String, u64, f64)>
                 let ratio = (after as f64 / before as f64).min(1.0);
                 before.min(after) as f64 / 5.0 + (both - together).min(before) as f64 * ratio
             };
-            let expected = far.max(bursts);
+            let expected = far
+                .max(bursts)
+                .max(company(&rows, (x, new), (y, starts_of_y, present)));
             // A hit counts as a clump's first unless the hit before lies in the same run.
             let first = |i: usize, lag: isize| {
                 let on = |w: usize| {
@@ -254,204 +308,4 @@ fn the_oracle_test_has_rules_to_compare() {
     }
     let miner = miner(CandidatePolicy::SharedAddress);
     assert_eq!(mined(&miner, &activity(&miner, &flows)).len(), 2);
-}
-
-#[test]
-fn degenerate_traces_have_defined_results() {
-    let miner = Miner::new(Parameters::default()).unwrap();
-    let rules = |flows: &[Flow]| miner.mine(&activity(&miner, flows)).rules.len();
-    assert_eq!(rules(&[]), 0);
-    assert_eq!(rules(&[flow((1, 2, 0, 0))]), 0);
-    // All in one window, at the same time.
-    let all: Vec<_> = (1..100).map(|dst| flow((1, dst, 0, 0))).collect();
-    assert_eq!(rules(&all), 0);
-    // One window as long as the trace.
-    let wide = Parameters {
-        window: SlotLength::from_secs(1e6).unwrap(),
-        ..Parameters::default()
-    };
-    let miner = Miner::new(wide).unwrap();
-    let long: Vec<_> = (0..200).map(|s| flow((1, s % 7, s, 1))).collect();
-    let trace = activity(&miner, &long);
-    assert_eq!((trace.windows(), miner.mine(&trace).rules.len()), (1, 0));
-}
-
-#[test]
-fn a_busy_bucket_is_sampled_and_says_so() {
-    let mut flows = Vec::new();
-    for client in 1..=120_u8 {
-        for t in 0..12_u8 {
-            let mut flow = flow((client, 200, 0, 0));
-            let start = Timestamp::from_secs(1000 + i64::from(t) * 100);
-            flow.span = Span::new(start, start.saturating_add_micros(3_000_000)).unwrap();
-            flows.push(flow);
-        }
-    }
-    let parameters = Parameters {
-        bucket_limit: 20,
-        ..Parameters::default()
-    };
-    let miner = Miner::new(parameters).unwrap();
-    let trace = activity(&miner, &flows);
-    let found = miner.mine(&trace);
-    assert_eq!(found.sampled.len(), 1);
-    assert_eq!(found.sampled[0].groups, 120);
-    assert!(
-        (5..60).contains(&found.sampled[0].kept),
-        "{:?}",
-        found.sampled
-    );
-    assert!(!found.rules.is_empty());
-    assert!(found.to_string().contains("# sampled: "));
-    assert_eq!(miner.mine(&trace).rules, found.rules);
-}
-
-/// Heartbeats of one host to two others, on one 5-tuple each.
-fn heartbeats(count: u32) -> Vec<Flow> {
-    let mut flows = Vec::new();
-    for beat in 0..i64::from(count) {
-        for dst in 8..10 {
-            let mut flow = flow((7, dst, 0, 0));
-            flow.span = Span::at(Timestamp::from_secs(1000 + beat * 30));
-            flows.push(flow);
-        }
-    }
-    flows
-}
-
-#[test]
-fn a_book_tells_known_from_novel_changed_and_gone() {
-    let miner = Miner::new(Parameters::default()).unwrap();
-    let rules = miner.mine(&activity(&miner, &heartbeats(40))).rules;
-    assert_eq!(rules.len(), 1);
-    assert_eq!(
-        rules[0].to_string(),
-        "10.0.0.7.* : 10.0.0.8.53 <=> 10.0.0.7.* : 10.0.0.9.53"
-    );
-    let mut book = RuleBook::new();
-    assert_eq!(book.diff(&rules).novel, [0]);
-    book.learn(&rules);
-    assert_eq!(book.diff(&rules).known, [0]);
-    assert_eq!(book.diff(&[]).gone.len(), 1);
-    let mut weaker = rules;
-    weaker[0].evidence.count_both /= 2;
-    assert_eq!(book.diff(&weaker).changed.len(), 1);
-    weaker[0].evidence.count_both *= 2;
-    weaker[0].reverse = None;
-    weaker[0].both_ways = false;
-    assert_eq!(book.diff(&weaker).changed.len(), 1);
-}
-
-#[test]
-fn a_stream_reports_a_novel_rule_once_and_stays_bounded() {
-    let miner = Miner::new(Parameters::default()).unwrap();
-    let mut stream = StreamMiner::new(miner.clone(), RuleBook::new()).with_max_stretches(300);
-    let mut novel = Vec::new();
-    for flow in heartbeats(600) {
-        novel.extend(stream.push(&flow).unwrap());
-    }
-    assert_eq!(novel.len(), 1);
-    assert!(stream.counts().minings >= 8 && stream.counts().dropped > 0);
-    // Time runs back beyond the horizon: skipped and counted.
-    assert!(stream.push(&flow((1, 2, 0, 0))).unwrap().is_empty());
-    assert_eq!(stream.counts().late, 1);
-    let mut book = RuleBook::new();
-    book.learn(&novel);
-    // A clock that runs wild throws nothing away.
-    let mut stream = StreamMiner::new(miner.clone(), book.clone()).with_max_jump(7_200_000_000);
-    for (number, flow) in heartbeats(600).into_iter().enumerate() {
-        if number % 10 == 0 {
-            let mut wild = flow.clone();
-            wild.span = Span::at(Timestamp::MAX);
-            assert!(stream.push(&wild).unwrap().is_empty());
-        }
-        assert!(stream.push(&flow).unwrap().is_empty());
-    }
-    assert!(stream.counts().ahead >= 60 && stream.counts().minings >= 8);
-    assert_eq!(stream.counts().late, 0);
-    let mut stream = StreamMiner::new(miner, book);
-    for flow in heartbeats(600) {
-        assert!(stream.push(&flow).unwrap().is_empty());
-    }
-    assert!(stream.mine().unwrap().is_empty());
-}
-
-#[test]
-fn two_different_peers_of_a_server_are_a_template_of_their_own() {
-    let mut flows = Vec::new();
-    for t in 0..25_i64 {
-        for peer in [3 + t % 4, 3 + (t + 1) % 4] {
-            let mut flow = flow((u8::try_from(peer).unwrap(), 9, 0, 0));
-            flow.span = Span::at(Timestamp::from_secs(1000 + t * 150 + (t * t) % 40));
-            flows.push(flow);
-        }
-    }
-    let parameters = Parameters {
-        templates: vec![Template::Peers],
-        ..Parameters::default()
-    };
-    let miner = Miner::new(parameters).unwrap();
-    let rules = miner.mine(&activity(&miner, &flows)).rules;
-    assert!(
-        rules
-            .iter()
-            .any(|rule| rule.to_string() == "*.* : 10.0.0.9.53 <=> *'.* : 10.0.0.9.53"),
-        "{rules:?}"
-    );
-}
-
-#[cfg(feature = "serde")]
-mod files {
-    use super::*;
-    use peerscope_rules::{BookError, RuleSet};
-
-    fn found() -> RuleSet {
-        let miner = Miner::new(Parameters::default()).unwrap();
-        miner.mine(&activity(&miner, &heartbeats(40)))
-    }
-
-    #[test]
-    fn books_survive_saving_and_bad_ones_are_refused() {
-        let mut book = RuleBook::new();
-        book.learn(&found().rules);
-        let mut text = Vec::new();
-        book.save(&mut text).unwrap();
-        assert_eq!(RuleBook::load(text.as_slice()).unwrap(), book);
-        let text = String::from_utf8(text).unwrap();
-        let other = text.replacen("\"version\": 1", "\"version\": 9", 1);
-        let error = RuleBook::load(other.as_bytes()).unwrap_err();
-        assert!(
-            matches!(error, BookError::Version { found: 9, .. }),
-            "{error}"
-        );
-        let error = RuleBook::load(text.replacen("\"up\": 1.0", "\"up\": 7.0", 1).as_bytes());
-        assert!(matches!(
-            error,
-            Err(BookError::Confidence { number: 0, .. })
-        ));
-        let error = RuleBook::load(&text.as_bytes()[..text.len() / 2]).unwrap_err();
-        assert!(error.to_string().contains("line"), "{error}");
-        assert!(RuleBook::load("".as_bytes()).is_err());
-        let empty = RuleBook::load(r#"{"version":1,"rules":[]}"#.as_bytes()).unwrap();
-        assert_eq!(empty.diff(&found().rules).novel, [0]);
-    }
-
-    #[test]
-    fn reports_hold_the_fields_of_the_file() {
-        let found = found();
-        let json = serde_json::to_value(found.report()).unwrap();
-        let rule = &json["rules"][0];
-        assert_eq!(rule["left"], "10.0.0.7.* : 10.0.0.8.53");
-        assert_eq!(rule["both_ways"], true);
-        for (field, value) in [("count_left", 40), ("count_both", 40), ("bindings", 1)] {
-            assert_eq!(rule[field], value, "{field}");
-        }
-        assert_eq!(json["clusters"], serde_json::json!([[0]]));
-        assert_eq!(json["parameters"]["fdr"], 0.01);
-        let dot = found.to_dot();
-        assert!(
-            dot.starts_with("digraph") && dot.contains("dir=both"),
-            "{dot}"
-        );
-    }
 }
