@@ -81,7 +81,7 @@ fn test_chain(table: &Table<'_>, pool: &Pool, out: u32, way: ChainWay) -> Option
             .with_company(
                 table
                     .company(host)
-                    .explain(left_starts, starts, right, lags.reach),
+                    .explain(left_starts, starts, right, lags),
             );
         let ln_p = pair.ln_p(parameters.null, lags);
         parameters.may_pass(ln_p)?;

@@ -7,6 +7,7 @@
 //! length and spacing.
 
 use crate::Runs;
+use crate::surroundings::Lags;
 
 /// How many flow groups begin at a host, in the windows in which any does.
 #[derive(Debug)]
@@ -91,19 +92,22 @@ impl Company {
     /// # Complexity
     ///
     /// O(log windows) per start of X and Y, and one step per window of the host around X.
-    pub(crate) fn explain(&self, left: &[u32], right: &[u32], present: &Runs, reach: u32) -> f64 {
+    pub(crate) fn explain(&self, left: &[u32], right: &[u32], present: &Runs, lags: Lags) -> f64 {
+        let reach = lags.reach;
+        // What belongs to X but falls into other windows tells nothing of bursts without X.
+        let beside_x = lags.burst.saturating_sub(1).max(1);
         let mut whole = self.totals;
-        self.each_near(left, 1, |_, starts| {
+        self.each_near(left, beside_x, |_, starts| {
             whole.starts[Tally::size(starts)] -= u64::from(starts);
         });
         let mut around = Tally::default();
         self.each_near(left, reach, |window, starts| {
-            if !is_near(left, window, 1) {
+            if !is_near(left, window, beside_x) {
                 around.starts[Tally::size(starts)] += u64::from(starts);
             }
         });
         for window in blocks_of(right) {
-            let beside = present.contains(window) && !is_near(left, window, 1);
+            let beside = present.contains(window) && !is_near(left, window, beside_x);
             if let Some(starts) = self.starts(window).filter(|_| beside) {
                 let size = Tally::size(starts);
                 whole.with_y[size] += 1;

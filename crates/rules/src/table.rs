@@ -140,13 +140,13 @@ impl<'a> Table<'a> {
     /// Co-occurrences of two groups that the bursts of a host they share explain.
     pub(crate) fn company_of(&self, x: u32, y: u32) -> f64 {
         let (a, b) = (self.group(x), self.group(y));
-        let reach = self.parameters.lags().reach;
+        let lags = self.parameters.lags();
         [a.src, a.dst]
             .into_iter()
             .filter(|host| [b.src, b.dst].contains(host))
             .map(|host| {
                 let company = self.company(host as usize);
-                company.explain(self.events(x), self.events(y), self.present(y), reach)
+                company.explain(self.events(x), self.events(y), self.present(y), lags)
             })
             .fold(0.0, f64::max)
     }
