@@ -1,14 +1,20 @@
 //! A simulated trace on its way through the pipeline, without files.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use peerscope::findings::{Detectors, FindingsConfig};
 use peerscope::prelude::*;
-use peerscope::simulate::{PlantedId, Scenario, Simulation, Truth};
+use peerscope::simulate::{Activity, PlantedId, Scenario, Simulation, Truth};
 use peerscope_examples::AnyError;
 
-/// Flows of planted behaviours that nobody answered: UDP without an answer, TCP that failed.
-pub(crate) type InVain = BTreeMap<(PlantedId, Transport), u64>;
+/// Flows that nobody answered, UDP without an answer and TCP that failed: by the planted behaviour they
+/// are of, and those to hosts that were away for a while, by host.
+#[derive(Default)]
+pub(crate) struct InVain {
+    pub(crate) planted: BTreeMap<(PlantedId, Transport), u64>,
+    pub(crate) away: BTreeMap<(IpAddr, Transport), u64>,
+}
 
 /// Simulates and analyses.
 pub(crate) fn analysed(
@@ -22,14 +28,17 @@ pub(crate) fn analysed(
         .with_findings(Detectors::built_in(&FindingsConfig::default()));
     let mut session = pipeline.session();
     let mut batch = Vec::with_capacity(BATCH);
-    let mut in_vain = InVain::new();
+    let mut in_vain = InVain::default();
     for simulated in &mut simulation {
         let flow = &simulated.flow;
         let silent = flow.transport == Transport::Udp && flow.rev.packets == 0;
-        if let Some(id) = simulated.cause.planted
-            && (silent || flow.handshake == Some(Handshake::Failed))
-        {
-            *in_vain.entry((id, flow.transport)).or_default() += 1;
+        if silent || flow.handshake == Some(Handshake::Failed) {
+            if let Some(id) = simulated.cause.planted {
+                *in_vain.planted.entry((id, flow.transport)).or_default() += 1;
+            } else if simulated.cause.activity == Activity::Away {
+                let key = (flow.dst.ip, flow.transport);
+                *in_vain.away.entry(key).or_default() += 1;
+            }
         }
         batch.push(simulated.flow);
         if batch.len() == BATCH {

@@ -22,17 +22,17 @@ use crate::Rule;
 ///     r#"
 ///     [[rule]]
 ///     name = "chatty"
-///     metric = "live-conn-*"
+///     metric = "avg-duration-*"
 ///     sides = ["high"]
-///     explanation = "many connections at a time"
+///     explanation = "long conversations"
 ///     "#,
 ///     &known,
 /// )?;
 /// let rules = Rules::built_in().extended(mine);
 /// let name = |system, metric| Some(rules.find("emule", system, metric)?.name.as_str());
-/// assert_eq!(name("kad", "live-conn-UDP"), Some("chatty"));
+/// assert_eq!(name("kad", "avg-duration-UDP"), Some("chatty"));
 /// assert_eq!(name("kad", "live-conn-TCP"), Some("very-active-connections"));
-/// assert_eq!(name("kad", "bps-sent-UDP"), None);
+/// assert_eq!(name("kad", "avg-pkt-size-UDP"), None);
 ///
 /// let typo = r#"
 ///     [[rule]]

@@ -146,7 +146,13 @@ impl Builder<'_> {
             host.provider = known(provider);
             host.internet = known(internet);
             host.protocol = Some(system.protocol);
-            host.weight = rng.lognormal(system.activity_sigma);
+            // The middle of a log-normal lies below its mean, so at least every other draw will do.
+            host.weight = loop {
+                let weight = rng.lognormal(system.activity_sigma);
+                if weight <= system.activity_max {
+                    break weight;
+                }
+            };
             (host.udp_port, host.tcp_port) = ports.of(mix(rng.bits()));
             self.hosts.push(host);
             self.process_counts.push(0);

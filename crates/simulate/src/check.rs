@@ -114,6 +114,13 @@ fn check_system(system: &System, path: &str) -> Result<(), ScenarioError> {
         3.0,
         SIGMA,
     )?;
+    within(
+        &at("activity_max"),
+        system.activity_max,
+        1.0,
+        f64::INFINITY,
+        "a factor from 1",
+    )?;
     share(&at("random_ports"), system.random_ports)?;
     share(&at("server_sessions"), system.server_sessions)?;
     for (zone, side) in [

@@ -129,6 +129,10 @@ pub struct System {
     /// Spread of the hosts' activity: sigma of a log-normal.
     #[serde(default = "half")]
     pub activity_sigma: f64,
+    /// No host is more active than so many times the mean, but for planted ones; left out: any may be.
+    /// Where the very active hosts are planted, it keeps the others from being so by chance.
+    #[serde(default = "unbounded")]
+    pub activity_max: f64,
     /// Share of the monitored hosts on random ports.
     #[serde(default)]
     pub random_ports: f64,
@@ -326,6 +330,10 @@ impl Scenario {
 
 pub(crate) const fn one() -> f64 {
     1.0
+}
+
+const fn unbounded() -> f64 {
+    f64::INFINITY
 }
 
 const fn half() -> f64 {

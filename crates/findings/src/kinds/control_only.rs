@@ -1,12 +1,10 @@
 //! Hosts that exchange nothing but control messages (SIGMETRICS 2009, section 7.2).
 
-use std::collections::BTreeMap;
-
 use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 
 use super::persistent::Persistence;
-use super::{Part, by_system, carries_data, evidence};
+use super::{Part, Rarity, carries_data, evidence, named, rarities};
 use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
@@ -48,23 +46,15 @@ const METRIC: &str = "avg-pkt-size-TCP";
 impl ControlOnly {
     /// Hosts that exchange control messages only.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let systems = by_system(scene, with_data);
-        let wholes = scene
-            .hosts()
-            .iter()
-            .map(|host| (host, systems[&host.system]));
-        wholes
-            .filter_map(|(host, whole)| self.examine(scene, host, whole))
+        rarities(scene, with_data)
+            .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
     }
 
-    fn examine(
-        &self,
-        scene: &Scene<'_>,
-        host: &Host,
-        (whole, hosts): (Part, usize),
-    ) -> Option<Finding> {
-        let (samples, of_samples) = self.persistence.check(scene, host, METRIC, |_| true)?;
+    fn examine(&self, scene: &Scene<'_>, host: &Host, rarity: Rarity) -> Option<Finding> {
+        let (samples, persistent) =
+            self.persistence
+                .check(scene, host, METRIC, self.max_packet_bytes, |_| true)?;
         let tcp = || host.of(Transport::Tcp);
         let connections = tcp().filter(|flow| flow.is_complete()).count();
         let bytes: u128 = tcp()
@@ -77,9 +67,7 @@ impl ControlOnly {
         if packets == 0 || size > self.max_packet_bytes {
             return None;
         }
-        let own = with_data(host);
-        let expected = own.expected_with_so_few(whole, hosts);
-        if expected > self.max_expected {
+        if rarity.expected > self.max_expected {
             return None;
         }
         let selection = FlowSelection {
@@ -98,17 +86,17 @@ impl ControlOnly {
             end: tcp().map(|flow| flow.end).max().unwrap_or(finding.end),
             evidence: evidence([
                 ("connections", connections as f64),
-                ("connections-with-data", own.some as f64),
+                ("connections-with-data", rarity.own.some as f64),
                 (
                     "connections-with-data-fraction-of-system",
-                    share(whole.some, whole.all),
+                    share(rarity.system.some, rarity.system.all),
                 ),
-                ("expected-by-chance", expected),
+                ("expected-by-chance", rarity.expected),
                 ("mean-packet-bytes", size),
                 ("bytes", bytes as f64),
-                ("samples-fraction", samples.len() as f64 / of_samples as f64),
+                ("samples-fraction", persistent),
             ]),
-            samples: BTreeMap::from([(METRIC.to_owned(), samples)]),
+            samples: named(METRIC, samples),
             flows: scene.count(&selection),
             selection,
             ..finding

@@ -75,6 +75,16 @@ pub struct PortUse {
     /// See `start`.
     pub end: Timestamp,
     contacts: Contacts,
+    reached: BTreeMap<IpAddr, Reached>,
+}
+
+/// What one destination gets on a port.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+struct Reached {
+    flows: u64,
+    unanswered: u64,
+    hosts: BTreeSet<IpAddr>,
 }
 
 /// Hosts with their peers, counted once however often they tried.
@@ -95,6 +105,33 @@ impl Contacts {
 
 const RESERVED: u16 = 1024;
 
+/// A destination that less than this part of the hosts of a typical one contact is an ordinary peer that
+/// chose the port, no victim.
+const OF_TYPICAL: f64 = 0.25;
+
+impl PortUse {
+    /// The destinations that most flows find silent, those with most flows first; without those that few
+    /// hosts contact beside the one to which the contact in the middle goes.
+    fn victims(&self) -> Vec<(IpAddr, &Reached)> {
+        let silent = self
+            .reached
+            .iter()
+            .filter(|(_, reached)| 2 * reached.unanswered > reached.flows);
+        let mut silent: Vec<(IpAddr, &Reached)> =
+            silent.map(|(&ip, reached)| (ip, reached)).collect();
+        let mut contacts: Vec<usize> = silent
+            .iter()
+            .flat_map(|(_, reached)| [reached.hosts.len()].repeat(reached.hosts.len()))
+            .collect();
+        contacts.sort_unstable();
+        let typical = contacts.get(contacts.len() / 2).copied().unwrap_or(0);
+        let least = OF_TYPICAL * typical as f64;
+        silent.retain(|(_, reached)| reached.hosts.len() as f64 >= least);
+        silent.sort_by_key(|&(ip, reached)| (std::cmp::Reverse(reached.flows), ip));
+        silent
+    }
+}
+
 impl DdosReservedPort {
     /// Reserved ports under attack.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
@@ -108,7 +145,9 @@ impl DdosReservedPort {
                 let attacked = ports
                     .iter()
                     .filter(|port| self.is_attack(port, others, ports.len()));
-                found.extend(attacked.filter_map(|port| finding(scene, id, port, others)));
+                found.extend(
+                    attacked.filter_map(|port| finding(scene, id, port, others, self.min_hosts)),
+                );
             }
         }
         found
@@ -139,34 +178,36 @@ fn finding(
     system: SystemId,
     port: &PortUse,
     others: Contacts,
+    min_hosts: usize,
 ) -> Option<Finding> {
     let metric = if port.transport == Transport::Tcp {
         "inout-1024-dest-ports-TCP"
     } else {
         "inout-1024-dest-ports-UDP"
     };
-    let hosts: Vec<&Host> = port.hosts.iter().filter_map(|&ip| scene.host(ip)).collect();
-    if !hosts.iter().any(|host| scene.points_to(host, &[metric])) {
+    let victims = port.victims();
+    let involved: BTreeSet<IpAddr> = victims
+        .iter()
+        .flat_map(|(_, reached)| reached.hosts.iter().copied())
+        .collect();
+    let hosts: Vec<&Host> = involved.iter().filter_map(|&ip| scene.host(ip)).collect();
+    if hosts.len() < min_hosts || !hosts.iter().any(|host| scene.points_to(host, &[metric])) {
         return None;
     }
     let mut samples = Vec::new();
     for host in &hosts {
         samples.extend(scene.interesting(host, metric));
     }
-    let mut victims: Vec<(IpAddr, u64)> = port
-        .destinations
-        .iter()
-        .map(|(&ip, &flows)| (ip, flows))
-        .collect();
-    victims.sort_by_key(|&(ip, flows)| (std::cmp::Reverse(flows), ip));
     let of_system = scene
         .hosts()
         .iter()
         .filter(|host| host.system == system)
         .count();
-    let unanswered = share(port.unanswered, port.flows);
+    let sum = |of: fn(&Reached) -> u64| victims.iter().map(|(_, reached)| of(reached)).sum();
+    let flows: u64 = sum(|reached| reached.flows);
+    let unanswered = share(sum(|reached| reached.unanswered), flows);
     let selection = FlowSelection {
-        hosts: port.hosts.clone(),
+        peers: victims.iter().map(|&(ip, _)| ip).collect(),
         ports: BTreeSet::from([port.port]),
         transport: Some(port.transport),
         direction: Some(Direction::InOut),
@@ -176,7 +217,7 @@ fn finding(
         kind: Kind::DdosReservedPort,
         severity: Severity::High,
         explanation: format!(
-            "{} of {of_system} hosts send {} flows to {} port {} of {} destinations, {:.0} % without \
+            "{} of {of_system} hosts send {flows} {} flows to {} port {} of {} destinations, {:.0} % without \
              an answer: an attack through the P2P system?",
             hosts.len(),
             scene.system_name(system),
@@ -186,7 +227,7 @@ fn finding(
             100.0 * unanswered,
         ),
         system: scene.system_name(system).to_owned(),
-        hosts: port.hosts.iter().copied().collect(),
+        hosts: involved.into_iter().collect(),
         ports: vec![port.port],
         start: port.start,
         end: port.end,
@@ -204,7 +245,9 @@ fn finding(
             ("destinations", victims.len() as f64),
             (
                 "flows-to-top-victim",
-                victims.first().map_or(0.0, |&(_, flows)| flows as f64),
+                victims
+                    .first()
+                    .map_or(0.0, |(_, reached)| reached.flows as f64),
             ),
             ("contacts", port.contacts.all as f64),
             ("contacts-unanswered", port.contacts.unanswered as f64),
@@ -259,11 +302,16 @@ fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortU
                     start: flow.start,
                     end: flow.start,
                     contacts: Contacts::default(),
+                    reached: BTreeMap::new(),
                 });
                 of_port.flows += 1;
                 of_port.unanswered += unanswered;
                 of_port.hosts.insert(host.ip);
                 *of_port.destinations.entry(peer).or_default() += 1;
+                let reached = of_port.reached.entry(peer).or_default();
+                reached.flows += 1;
+                reached.unanswered += unanswered;
+                reached.hosts.insert(host.ip);
                 of_port.start = of_port.start.min(flow.start);
                 of_port.end = of_port.end.max(flow.start);
             }
@@ -302,6 +350,46 @@ mod tests {
         assert!((chance(port(3, 2), others) - 0.5).abs() < 1e-12);
         assert!((chance(port(3, 0), others) - 1.0).abs() < 1e-12);
         assert!(chance(port(10_000, 10_000), others) <= 1e-300);
+    }
+
+    #[test]
+    fn victims_are_silent_and_contacted_by_many() {
+        let reached = |flows, unanswered, hosts: std::ops::Range<u8>| Reached {
+            flows,
+            unanswered,
+            hosts: hosts.map(|host| IpAddr::from([10, 0, 0, host])).collect(),
+        };
+        let ip = |number| IpAddr::from([192, 0, 2, number]);
+        let victims = |reached: &[Reached]| {
+            let port = PortUse {
+                system: String::new(),
+                transport: Transport::Udp,
+                port: 53,
+                flows: 0,
+                unanswered: 0,
+                share: 0.0,
+                hosts: BTreeSet::new(),
+                destinations: BTreeMap::new(),
+                start: Timestamp::MIN,
+                end: Timestamp::MIN,
+                contacts: Contacts::default(),
+                reached: (0..).map(ip).zip(reached.iter().cloned()).collect(),
+            };
+            let victims = port.victims().into_iter().map(|(victim, _)| victim);
+            victims.collect::<Vec<_>>()
+        };
+        let attacked = [
+            reached(20, 19, 0..8),
+            reached(30, 29, 0..8),
+            // Answers, and has many callers; silent, and has one.
+            reached(20, 10, 0..8),
+            reached(9, 9, 9..10),
+        ];
+        assert_eq!(victims(&attacked), [ip(1), ip(0)]);
+        // An attack so weak that every destination is contacted once.
+        let weak = [reached(1, 1, 0..1), reached(1, 1, 1..2)];
+        assert_eq!(victims(&weak), [ip(0), ip(1)]);
+        assert_eq!(victims(&[]), []);
     }
 
     #[test]

@@ -58,7 +58,9 @@ impl InterIsp {
     }
 
     fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
-        let (samples, of_samples) = self.persistence.check(scene, host, METRIC, |_| true)?;
+        let (samples, persistent) =
+            self.persistence
+                .check(scene, host, METRIC, f64::NEG_INFINITY, |_| true)?;
         let mut peers: BTreeSet<PeerId> = BTreeSet::new();
         let (mut sent, mut rcvd, mut connections) = (0_u64, 0_u64, 0_u64);
         let (mut first, mut last) = (None, None);
@@ -103,7 +105,7 @@ impl InterIsp {
                 ("connections-leaving", connections as f64),
                 ("bytes-sent-leaving", sent as f64),
                 ("bytes-received-leaving", rcvd as f64),
-                ("samples-fraction", samples.len() as f64 / of_samples as f64),
+                ("samples-fraction", persistent),
             ]),
             samples: BTreeMap::from([(METRIC.to_owned(), samples)]),
             flows: scene.count(&selection),

@@ -18,7 +18,7 @@ use peerscope_flow::SystemId;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use crate::scene::Host;
-use crate::{HostFlow, Scene};
+use crate::{HostFlow, SampleRef, Scene};
 
 pub use buddy::Buddy;
 pub use control_only::ControlOnly;
@@ -37,6 +37,12 @@ fn evidence<const N: usize>(numbers: [(&str, f64); N]) -> BTreeMap<String, f64> 
     numbers
         .map(|(name, number)| (name.to_owned(), number))
         .into()
+}
+
+/// The samples of one metric, if there are any.
+fn named(metric: &str, samples: Vec<SampleRef>) -> BTreeMap<String, Vec<SampleRef>> {
+    let some = (!samples.is_empty()).then(|| (metric.to_owned(), samples));
+    some.into_iter().collect()
 }
 
 /// The value in the middle, the lower of two; `None` of nothing.
@@ -83,8 +89,21 @@ impl Part {
     }
 }
 
-/// The TCP flows of interest of every system that are of a kind, and the number of its hosts.
-fn by_system(scene: &Scene<'_>, part: impl Fn(&Host) -> Part) -> BTreeMap<SystemId, (Part, usize)> {
+/// How rare a host is among those of its system.
+#[derive(Clone, Copy, Debug)]
+struct Rarity {
+    own: Part,
+    /// Of all hosts of the system together.
+    system: Part,
+    /// So many hosts of the system would have a part as small, if all were alike.
+    expected: f64,
+}
+
+/// Every host with the part that `part` gives of it, beside the other hosts of its system.
+fn rarities<'s>(
+    scene: &'s Scene<'_>,
+    part: impl Fn(&Host) -> Part + 's,
+) -> impl Iterator<Item = (&'s Host, Rarity)> {
     let mut systems: BTreeMap<SystemId, (Part, usize)> = BTreeMap::new();
     for host in scene.hosts() {
         let (whole, hosts) = systems.entry(host.system).or_default();
@@ -93,7 +112,17 @@ fn by_system(scene: &Scene<'_>, part: impl Fn(&Host) -> Part) -> BTreeMap<System
         whole.all += own.all;
         *hosts += 1;
     }
-    systems
+    scene.hosts().iter().map(move |host| {
+        let (system, hosts) = systems[&host.system];
+        let own = part(host);
+        let expected = own.expected_with_so_few(system, hosts);
+        let rarity = Rarity {
+            own,
+            system,
+            expected,
+        };
+        (host, rarity)
+    })
 }
 
 #[cfg(test)]

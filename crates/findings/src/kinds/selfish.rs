@@ -1,12 +1,12 @@
 //! Hosts that take and do not give (SIGMETRICS 2009, section 7.2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use peerscope_correlate::Severity;
 use peerscope_flow::{SlotIndex, Transport};
 
 use super::persistent::Persistence;
-use super::{Part, by_system, carries_data, evidence};
+use super::{Part, Rarity, carries_data, evidence, named, rarities};
 use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
@@ -50,33 +50,23 @@ const METRIC: &str = "ratio-bytes-sent-to-rcvd-TCP";
 impl Selfish {
     /// Hosts that take and do not give.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let systems = by_system(scene, giving);
-        let wholes = scene
-            .hosts()
-            .iter()
-            .map(|host| (host, systems[&host.system]));
-        wholes
-            .filter_map(|(host, whole)| self.examine(scene, host, whole))
+        rarities(scene, giving)
+            .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
     }
 
-    fn examine(
-        &self,
-        scene: &Scene<'_>,
-        host: &Host,
-        (whole, hosts): (Part, usize),
-    ) -> Option<Finding> {
+    fn examine(&self, scene: &Scene<'_>, host: &Host, rarity: Rarity) -> Option<Finding> {
         let transfers = with_transfer(scene, host);
         let counts = |slot| transfers.contains(&slot);
-        let (samples, of_samples) = self.persistence.check(scene, host, METRIC, counts)?;
+        let (samples, persistent) =
+            self.persistence
+                .check(scene, host, METRIC, self.max_balance, counts)?;
         let tcp = || host.of(Transport::Tcp);
         let sent: u128 = tcp().map(|flow| u128::from(flow.sent.bytes)).sum();
         let rcvd: u128 = tcp().map(|flow| u128::from(flow.rcvd.bytes)).sum();
         let (sent, rcvd) = (sent as f64, rcvd as f64);
         let balance = (sent - rcvd) / (sent + rcvd);
-        let own = giving(host);
-        let expected = own.expected_with_so_few(whole, hosts);
-        if rcvd <= 0.0 || balance > self.max_balance || expected > self.max_expected {
+        if rcvd <= 0.0 || balance > self.max_balance || rarity.expected > self.max_expected {
             return None;
         }
         let selection = FlowSelection {
@@ -95,16 +85,19 @@ impl Selfish {
             start: tcp().map(|flow| flow.start).min().unwrap_or(finding.start),
             end: tcp().map(|flow| flow.end).max().unwrap_or(finding.end),
             evidence: evidence([
-                ("connections-with-data", own.all as f64),
-                ("of-these-sending", own.some as f64),
-                ("sending-fraction-of-system", share(whole.some, whole.all)),
-                ("expected-by-chance", expected),
+                ("connections-with-data", rarity.own.all as f64),
+                ("of-these-sending", rarity.own.some as f64),
+                (
+                    "sending-fraction-of-system",
+                    share(rarity.system.some, rarity.system.all),
+                ),
+                ("expected-by-chance", rarity.expected),
                 ("bytes-received", rcvd),
                 ("bytes-sent", sent),
                 ("ratio-bytes-sent-to-rcvd", balance),
-                ("samples-fraction", samples.len() as f64 / of_samples as f64),
+                ("samples-fraction", persistent),
             ]),
-            samples: BTreeMap::from([(METRIC.to_owned(), samples)]),
+            samples: named(METRIC, samples),
             flows: scene.count(&selection),
             selection,
             ..finding

@@ -25,7 +25,7 @@ use crate::{Finding, Kind, Scene};
 pub struct VeryActive {
     /// At least so many of the metrics tell of activity: 3, as in the paper's example.
     pub min_metrics: usize,
-    /// In a sample the host sends at least so many times the packets of the host in the middle: 2.
+    /// In a sample the host sends at least so many times the packets of the host in the middle: 3.
     /// Packets, because a meter joins what comes in quick succession into one flow.
     pub min_ratio: f64,
 }
@@ -34,7 +34,7 @@ impl Default for VeryActive {
     fn default() -> Self {
         Self {
             min_metrics: 3,
-            min_ratio: 2.0,
+            min_ratio: 3.0,
         }
     }
 }
