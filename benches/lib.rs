@@ -1,4 +1,6 @@
-//! Seeded inputs for the benchmarks.
+//! Seeded inputs for the benchmarks, and what a process has used.
+
+pub mod process;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use peerscope_benches::Trace;
+use peerscope_benches::process::{cpu_seconds, peak_rss};
 use peerscope_flow::{Family, Flow, Watermark};
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_slot::{Aggregation, HostSlots, SpillingAggregator, StreamingAggregator, aggregate};
@@ -134,30 +135,4 @@ impl Watch {
         self.cpu += cpu_seconds() - begin.1;
         result
     }
-}
-
-/// CPU seconds of the process so far, 0 where the system does not tell.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // User and system time in hundredths, counted from behind the program's name.
-    let fields = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace();
-    let ticks = fields.skip(11).take(2);
-    ticks
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum::<f64>()
-        / 100.0
-}
-
-/// Peak resident memory so far, where the system tells.
-fn peak_rss() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }

@@ -10,6 +10,7 @@ use clap::Parser;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use peerscope_benches::process::{cpu_seconds, peak_rss};
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::{ParquetFile, Policy, ReadOptions, Source};
@@ -166,35 +167,4 @@ fn timed(repeat: usize, mut job: impl FnMut()) -> Vec<[f64; 2]> {
         [begin.0.elapsed().as_secs_f64(), cpu_seconds() - begin.1]
     };
     (0..repeat).map(run).collect()
-}
-
-/// CPU seconds of the process so far, 0 where the system does not tell.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // User and system time in hundredths, counted from behind the program's name.
-    let fields = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace();
-    fields
-        .skip(11)
-        .take(2)
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum::<f64>()
-        / 100.0
-}
-
-/// Peak resident memory so far, where the system tells.
-fn peak_rss() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim()
-        .strip_suffix(" kB")?
-        .trim()
-        .parse::<u64>()
-        .ok()
-        .map(|kib| kib * 1024)
 }

@@ -220,15 +220,16 @@ fn connections(n: u32) -> [Vec<String>; 2] {
     sides
 }
 
+/// A log of rows, those of each list behind those of the one before.
+fn nfdump(folder: &Path, name: &str, rows: &[&[String]]) -> PathBuf {
+    write(folder, name, &format!("{NFDUMP}{}", rows.concat().concat()))
+}
+
 #[test]
 fn directions_and_parts_in_different_files_are_paired() {
     let folder = tempfile::tempdir().unwrap();
     let [there, back] = connections(60);
-    let one = write(
-        folder.path(),
-        "one",
-        &format!("{NFDUMP}{}{}", there.concat(), back.concat()),
-    );
+    let one = nfdump(folder.path(), "one", &[&there, &back]);
     let (whole, reports) = merged(&[one]);
     assert_eq!(whole.len(), 60);
     assert_eq!(
@@ -239,8 +240,7 @@ fn directions_and_parts_in_different_files_are_paired() {
     let mut files = Vec::new();
     for (name, side) in [("out", &there), ("in", &back)] {
         for (half, rows) in [&side[..30], &side[30..]].into_iter().enumerate() {
-            let text = format!("{NFDUMP}{}", rows.concat());
-            files.push(write(folder.path(), &format!("{name}{half}"), &text));
+            files.push(nfdump(folder.path(), &format!("{name}{half}"), &[rows]));
         }
     }
     let (flows, reports) = merged(&files);
@@ -265,13 +265,9 @@ fn directions_and_parts_in_different_files_are_paired() {
 fn a_sampled_feed_among_exact_ones_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let [there, back] = connections(60);
-    let exact = write(
-        folder.path(),
-        "exact",
-        &format!("{NFDUMP}{}{}", there.concat(), back.concat()),
-    );
+    let exact = nfdump(folder.path(), "exact", &[&there, &back]);
     // Counts scaled by 100, of another network, at the same times.
-    let scaled: String = (1..=60)
+    let scaled: Vec<String> = (1..=60)
         .flat_map(|i| {
             let ends = (
                 format!("10.1.0.{i},192.0.2.1"),
@@ -283,7 +279,7 @@ fn a_sampled_feed_among_exact_ones_is_seen() {
             ]
         })
         .collect();
-    let sampled = write(folder.path(), "sampled", &format!("{NFDUMP}{scaled}"));
+    let sampled = nfdump(folder.path(), "sampled", &[&scaled]);
     let (flows, reports) = merged(&[exact, sampled]);
     assert_eq!(flows.len(), 120);
     let sampling: Vec<_> = reports

@@ -15,7 +15,9 @@ use control::Browser;
 
 #[path = "browser/control.rs"]
 mod control;
-#[path = "common/hostile.rs"]
+#[path = "common/fixtures.rs"]
+mod fixtures;
+#[path = "browser/hostile.rs"]
 mod hostile;
 
 /// Runs in the page and says what it found.
@@ -72,11 +74,11 @@ fn main() -> ExitCode {
 }
 
 fn lab() -> Report {
-    hostile::open("lab-a")
+    fixtures::open("lab-a")
 }
 
 fn minipop() -> Report {
-    hostile::open("minipop-2008")
+    fixtures::open("minipop-2008")
 }
 
 fn browser() -> Option<PathBuf> {

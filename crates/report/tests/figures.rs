@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use peerscope_report::figure::{self, Band, Curve, Link};
 use peerscope_report::{NamedFigure, Report};
 
-#[path = "common/hostile.rs"]
-mod hostile;
+#[path = "common/fixtures.rs"]
+mod fixtures;
 
 /// Figures that need what no analysis holds.
 fn others() -> Vec<NamedFigure> {
@@ -131,14 +131,14 @@ fn structure(figures: &[NamedFigure]) -> String {
 
 #[test]
 fn structure_of_the_laboratory() {
-    insta::assert_snapshot!("lab-a", structure(&hostile::open("lab-a").all_figures()));
+    insta::assert_snapshot!("lab-a", structure(&fixtures::open("lab-a").all_figures()));
 }
 
 #[test]
 fn structure_of_the_minipop() {
     insta::assert_snapshot!(
         "minipop-2008",
-        structure(&hostile::open("minipop-2008").all_figures())
+        structure(&fixtures::open("minipop-2008").all_figures())
     );
 }
 
@@ -151,7 +151,7 @@ fn structure_of_the_others() {
 fn texts_lie_inside_and_do_not_collide() {
     let mut figures = others();
     for name in ["lab-a", "minipop-2008"] {
-        figures.extend(hostile::open(name).all_figures());
+        figures.extend(fixtures::open(name).all_figures());
     }
     assert!(figures.len() > 50);
     for named in &figures {
@@ -183,7 +183,7 @@ fn texts_lie_inside_and_do_not_collide() {
 
 #[test]
 fn figures_say_what_their_axes_measure() {
-    for named in hostile::open("lab-a").all_figures() {
+    for named in fixtures::open("lab-a").all_figures() {
         let labels: Vec<&str> = texts(named.figure.svg())
             .iter()
             .map(|text| text.label)
@@ -202,7 +202,7 @@ fn figures_say_what_their_axes_measure() {
 
 #[test]
 fn labels_from_outside_are_text() {
-    for label in hostile::LABELS {
+    for label in fixtures::LABELS {
         let long = format!("{label}{}", "x".repeat(10_000));
         for label in [label, long.as_str()] {
             let links = [Link {
@@ -219,7 +219,7 @@ fn labels_from_outside_are_text() {
                 label: label.to_owned(),
                 bytes: vec![f64::NAN, 1.0],
             };
-            let report = hostile::open("lab-a");
+            let report = fixtures::open("lab-a");
             let (_, system) = report.document.systems.iter().next().unwrap();
             let (_, metric) = system.metrics.iter().next().unwrap();
             let figures = [
@@ -242,7 +242,7 @@ fn labels_from_outside_are_text() {
 /// With thousands of findings and labels as long as they come, the page says what it leaves out.
 #[test]
 fn pages_stay_small() {
-    let mut report = hostile::open("minipop-2008");
+    let mut report = fixtures::open("minipop-2008");
     let (findings, exhibits) = (
         &mut report.document.findings.active,
         &mut report.evidence.exhibits,
@@ -274,7 +274,7 @@ fn pages_stay_small() {
         assert!(!html.contains(".svg\""), "a figure that is not in the page");
         if change == 0 {
             for finding in &mut report.document.findings.active {
-                finding.explanation = hostile::LABELS[1].repeat(300);
+                finding.explanation = fixtures::LABELS[1].repeat(300);
             }
         }
     }
@@ -282,7 +282,7 @@ fn pages_stay_small() {
 
 #[test]
 fn full_sheets_stand_beside_the_page() {
-    let mut report = hostile::open("lab-a");
+    let mut report = fixtures::open("lab-a");
     let html = report.page().html;
     assert!(html.contains("the first 50 are in flows.csv"));
     let folder = tempfile::tempdir().unwrap();
@@ -318,14 +318,14 @@ fn full_sheets_stand_beside_the_page() {
 
 #[test]
 fn rules_and_curves_stand_on_the_page() {
-    let report = hostile::open("lab-a");
+    let report = fixtures::open("lab-a");
     let html = report.page().html;
     assert!(
         html.contains("<section id=\"rules\">") && html.contains("Clusters of communication rules")
     );
     assert!(!html.contains("id=\"detectability\""));
     assert!(
-        !hostile::open("minipop-2008")
+        !fixtures::open("minipop-2008")
             .page()
             .html
             .contains("id=\"rules\"")
@@ -348,7 +348,7 @@ fn rules_and_curves_stand_on_the_page() {
 
 #[test]
 fn what_is_withheld_is_said_with_its_reason() {
-    let mut report = hostile::open("lab-a");
+    let mut report = fixtures::open("lab-a");
     let analysis = br#"{"withheld": [{"metric": "bps-sent-UDP", "source": "<b>", "reason": "one way"}],
         "findings": {"withheld": [{"kind": "buddy", "metric": "bps-sent-UDP", "reason": "one way"}]}}"#;
     let evidence = b"{}".as_slice();
@@ -400,7 +400,7 @@ fn pictures_of_the_documentation_are_these() {
     if !folder.join("../report.md").exists() {
         return;
     }
-    let report = hostile::open("lab-a").with_curves(folder.join("../detectability.csv"));
+    let report = fixtures::open("lab-a").with_curves(folder.join("../detectability.csv"));
     let figures = report.unwrap().all_figures();
     for (name, picture) in names {
         let figure = figures.iter().find(|figure| figure.name == name).unwrap();
