@@ -169,7 +169,7 @@ pub struct SlotLength {
 
 /// A slot length that is not a positive number of microseconds below 2^51.
 #[derive(Clone, Debug, PartialEq, Error)]
-#[error("slot length {0} is not a positive number of seconds")]
+#[error("slot length {0} is not positive and below 2^51 us (71 years)")]
 #[non_exhaustive]
 pub struct SlotLengthError(pub String);
 

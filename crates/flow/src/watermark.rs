@@ -10,11 +10,12 @@ use crate::Timestamp;
 ///
 /// **Clocks that jump.** With [`with_max_jump`](Self::with_max_jump), a record further ahead of the
 /// latest time moves nothing by itself, so one wrong clock cannot make everybody else late. Such a
-/// record is [ahead](Arrival::Ahead) and a vote for its time: each further one within the jump of it
-/// counts for it, every other record against it (the majority vote of Boyer and Moore, 1991). When
-/// the votes for lead by [`CONFIRMATIONS`](Self::CONFIRMATIONS), time moves there: after a night
-/// without traffic, or if most records say so. The first records of a stream are such votes too, since
-/// nothing says yet that they are right. Time never moves back.
+/// record is [ahead](Arrival::Ahead) and a vote for its time: each further one within the jump of
+/// those that agree counts for them, every other record against (the majority vote of Boyer and Moore,
+/// 1991). When the votes for lead by [`CONFIRMATIONS`](Self::CONFIRMATIONS), time moves to the latest
+/// of them: after a night without traffic, or if most records say so. The first records of a stream
+/// are such votes too, since nothing says yet that they are right. Time never moves back.
+/// [`Held`](crate::Held) keeps records ahead until time has come to them.
 ///
 /// ```
 /// use peerscope_flow::{Arrival, Timestamp, Watermark};
@@ -31,8 +32,8 @@ pub struct Watermark {
     lateness_us: i64,
     max_jump_us: Option<u64>,
     latest: Option<Timestamp>,
-    /// The earliest time of the records ahead that agree, and how far their votes lead.
-    candidate: Timestamp,
+    /// First and last time of the records ahead that agree, and how far their votes lead.
+    candidate: [Timestamp; 2],
     votes: u32,
 }
 
@@ -44,8 +45,8 @@ pub enum Arrival {
     InTime,
     /// Before it.
     Late,
-    /// Further ahead of the latest time than a jump may be. The record that confirms a jump is, too;
-    /// [`Watermark::is_ahead`] tells which such records are not ahead any more.
+    /// Further ahead of the latest time than a jump may be. The record that confirms a jump is, too:
+    /// [`Watermark::latest`] has moved then.
     Ahead,
 }
 
@@ -59,7 +60,7 @@ impl Watermark {
             lateness_us: 0,
             max_jump_us: None,
             latest: None,
-            candidate: Timestamp::MIN,
+            candidate: [Timestamp::MIN; 2],
             votes: 0,
         };
         unset.with_lateness(lateness_us)
@@ -129,17 +130,20 @@ impl Watermark {
 
     #[cold]
     fn vote(&mut self, time: Timestamp) {
-        let apart = time.as_micros().abs_diff(self.candidate.as_micros());
+        let [first, last] = self.candidate;
+        let apart = time
+            .as_micros()
+            .abs_diff(time.clamp(first, last).as_micros());
         if self.votes == 0 {
-            (self.candidate, self.votes) = (time, 1);
+            (self.candidate, self.votes) = ([time; 2], 1);
         } else if self.max_jump_us.is_none_or(|limit| apart <= limit) {
-            self.candidate = self.candidate.min(time);
+            self.candidate = [first.min(time), last.max(time)];
             self.votes += 1;
         } else {
             self.votes -= 1;
         }
         if self.votes >= Self::CONFIRMATIONS {
-            self.latest = self.latest.max(Some(self.candidate));
+            self.latest = self.latest.max(Some(self.candidate[1]));
             self.votes = 0;
         }
     }
@@ -216,6 +220,25 @@ mod tests {
         }
         assert_eq!(ahead, Watermark::CONFIRMATIONS + 2);
         assert_eq!(watermark.latest(), Some(at(morning + 199)));
+    }
+
+    #[test]
+    fn few_records_start_a_stream_and_end_a_gap_too() {
+        // From one a second to fewer than two in a jump.
+        for every in [1, 60, 1800, 3600] {
+            let mut watermark = Watermark::new(0).with_max_jump(LIMIT);
+            for start in [0, 1_000_000_000] {
+                for number in 0..i64::from(Watermark::CONFIRMATIONS) {
+                    assert_eq!(
+                        watermark.observe(at(start + every * number)),
+                        Arrival::Ahead
+                    );
+                }
+                let last = start + every * i64::from(Watermark::CONFIRMATIONS - 1);
+                assert_eq!(watermark.latest(), Some(at(last)));
+                assert_eq!(watermark.observe(at(last + every)), Arrival::InTime);
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The whole way from flows to an analysis.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use peerscope_correlate::{
     CorrelateConfig, CorrelateError, Rules, RulesError, correlate, host_changes, percentiles,
@@ -30,6 +30,7 @@ pub struct Pipeline {
     read: ReadOptions,
     meter: MeterConfig,
     spill_above: usize,
+    spill_folder: Option<PathBuf>,
 }
 
 /// Settings as they stand in a TOML file; see [`Pipeline::from_toml`].
@@ -104,6 +105,7 @@ impl Pipeline {
             read: ReadOptions::new().with_policy(peerscope_read::Policy::Skip),
             meter: MeterConfig::new(),
             spill_above: Self::SPILL_ABOVE,
+            spill_folder: None,
         }
     }
 
@@ -206,11 +208,18 @@ impl Pipeline {
 
     /// Sets how many bytes of memory may hold what is kept of the flows until they are all there: 12
     /// bytes for each monitored end of a flow of interest. What is more goes to temporary files in
-    /// the system's folder for these, and results stay the same. Samples stay in memory, and so do
+    /// the system's folder for these or [another](Self::with_spill_folder), and results stay the same. Samples stay in memory, and so do
     /// the flows of interest where [findings](Self::with_findings) are looked for.
     #[must_use]
     pub fn with_spill_above(mut self, bytes: usize) -> Self {
         self.spill_above = bytes;
+        self
+    }
+
+    /// Sets the folder of temporary files; it must be on a disk, not in memory, to be of use.
+    #[must_use]
+    pub fn with_spill_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.spill_folder = Some(folder.into());
         self
     }
 
@@ -231,15 +240,16 @@ impl Pipeline {
             .findings
             .as_ref()
             .map(|_| FlowLog::new(&self.aggregation));
+        let folder = self.spill_folder.clone();
+        let open = move || match &folder {
+            Some(folder) => tempfile::tempfile_in(folder),
+            None => tempfile::tempfile(),
+        };
         Session {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
             logs: Logs {
-                aggregator: SpillingAggregator::new(
-                    &self.aggregation,
-                    self.spill_above,
-                    tempfile::tempfile,
-                ),
+                aggregator: SpillingAggregator::new(&self.aggregation, self.spill_above, open),
                 traffic: vec![TrafficLog::new(&self.aggregation); threads],
                 flows: vec![log; threads],
             },

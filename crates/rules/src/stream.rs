@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use peerscope_flow::{Arrival, Flow, FlowKey, InitiatorEvidence, Timestamp, Watermark};
+use peerscope_flow::{Arrival, Flow, FlowKey, Held, InitiatorEvidence, Timestamp, Watermark};
 
 use crate::{ActivityBuilder, ActivityError, Miner, Rule, RuleBook, RuleKey};
 
@@ -15,7 +15,8 @@ use crate::{ActivityBuilder, ActivityError, Miner, Rule, RuleBook, RuleKey};
 /// mining by itself. Each novel rule is reported once.
 ///
 /// Flows may come out of order within the horizon; those that ended before it are skipped and
-/// counted. So are those that end too far ahead, if a [limit](Self::with_max_jump) is set.
+/// counted. Those that end too far ahead, if a [limit](Self::with_max_jump) is set, are [`Held`] until
+/// time has come to them; those given up are counted.
 #[derive(Clone, Debug)]
 pub struct StreamMiner {
     miner: Miner,
@@ -25,10 +26,18 @@ pub struct StreamMiner {
     activity: ActivityBuilder,
     /// As far behind the latest time as the horizon reaches.
     watermark: Watermark,
+    held: Held<Item>,
     /// When it was last mined up to.
     mined: Option<Timestamp>,
     reported: BTreeSet<RuleKey>,
     counts: StreamCounts,
+}
+
+/// What becomes activity.
+#[derive(Clone, Debug)]
+enum Item {
+    Flow(Flow),
+    Packet(FlowKey, Timestamp, InitiatorEvidence),
 }
 
 /// What a stream miner left out.
@@ -37,7 +46,7 @@ pub struct StreamMiner {
 pub struct StreamCounts {
     /// Flows and packets that came after their time had left the horizon.
     pub late: u64,
-    /// Flows and packets from further ahead than a jump may be.
+    /// Flows and packets from further ahead than a jump may be that were given up.
     pub ahead: u64,
     /// Stretches of activity dropped early because memory was full.
     pub dropped: u64,
@@ -58,6 +67,7 @@ impl StreamMiner {
             step_us: 1800 * Timestamp::MICROS_PER_SEC,
             max_stretches: Self::MAX_STRETCHES,
             watermark: Watermark::new(7_200_000_000),
+            held: Held::new(),
             mined: None,
             reported: BTreeSet::new(),
             counts: StreamCounts::default(),
@@ -74,8 +84,8 @@ impl StreamMiner {
         self
     }
 
-    /// Skips and counts what lies further ahead of the latest time than this many microseconds, until
-    /// enough agree on it (see [`Watermark`]); without a limit every time is believed.
+    /// Holds what lies further ahead of the latest time than this many microseconds, until enough
+    /// agree on it (see [`Watermark`]); without a limit every time is believed.
     #[must_use]
     pub fn with_max_jump(mut self, micros: u64) -> Self {
         self.watermark = self.watermark.with_max_jump(micros);
@@ -95,12 +105,13 @@ impl StreamMiner {
     ///
     /// If the horizon is too long for the window.
     pub fn push(&mut self, flow: &Flow) -> Result<Vec<Rule>, ActivityError> {
-        let (novel, arrived) = self.advance(flow.span.end())?;
-        if arrived {
-            self.activity.push(flow);
-            self.bound();
-        }
-        Ok(novel)
+        self.take(
+            flow.span.end(),
+            || Item::Flow(flow.clone()),
+            |activity| {
+                activity.push(flow);
+            },
+        )
     }
 
     /// Adds a packet, as [`ActivityBuilder::push_packet`] does.
@@ -114,15 +125,13 @@ impl StreamMiner {
         time: Timestamp,
         initiator: InitiatorEvidence,
     ) -> Result<Vec<Rule>, ActivityError> {
-        let (novel, arrived) = self.advance(time)?;
-        if arrived {
-            self.activity.push_packet(key, time, initiator);
-            self.bound();
-        }
-        Ok(novel)
+        let item = || Item::Packet(key, time, initiator);
+        self.take(time, item, |activity| {
+            activity.push_packet(key, time, initiator);
+        })
     }
 
-    /// Mines what is held now.
+    /// Mines the activity of the horizon now.
     ///
     /// # Errors
     ///
@@ -147,21 +156,48 @@ impl StreamMiner {
         self.counts
     }
 
-    /// Moves time on to that of an item about to be added, and mines before it if a step is over;
-    /// says too whether the item is to be added.
-    fn advance(&mut self, time: Timestamp) -> Result<(Vec<Rule>, bool), ActivityError> {
-        let mut watermark = self.watermark;
-        let arrival = watermark.observe(time);
-        let mut novel = Vec::new();
+    /// Moves time on to that of an item and adds it, after mining what was there if a step is over.
+    fn take(
+        &mut self,
+        time: Timestamp,
+        item: impl FnOnce() -> Item,
+        add: impl FnOnce(&mut ActivityBuilder),
+    ) -> Result<Vec<Rule>, ActivityError> {
+        let mut moved = self.watermark;
+        let arrival = moved.observe(time);
         if arrival == Arrival::Ahead {
-            self.counts.ahead += 1;
-        } else if time.micros_since(*self.mined.get_or_insert(time)) >= self.step_us {
-            novel = self.mine()?;
-            self.mined = Some(time);
+            self.counts.ahead += self.held.push(time, item()).len() as u64;
         }
-        self.watermark = watermark;
-        self.counts.late += u64::from(arrival == Arrival::Late);
-        Ok((novel, arrival == Arrival::InTime))
+        let mut novel = Vec::new();
+        if let Some(latest) = moved
+            .latest()
+            .filter(|_| moved.latest() != self.watermark.latest())
+            && latest.micros_since(*self.mined.get_or_insert(latest)) >= self.step_us
+        {
+            novel = self.mine()?;
+            self.mined = Some(latest);
+        }
+        self.watermark = moved;
+        if let Some(latest) = moved.latest() {
+            for item in self.held.release(latest) {
+                match item {
+                    Item::Flow(flow) => self.activity.push(&flow),
+                    Item::Packet(key, time, initiator) => {
+                        self.activity.push_packet(key, time, initiator);
+                    }
+                }
+                self.bound();
+            }
+        }
+        match arrival {
+            Arrival::Ahead => {}
+            Arrival::Late => self.counts.late += 1,
+            Arrival::InTime => {
+                add(&mut self.activity);
+                self.bound();
+            }
+        }
+        Ok(novel)
     }
 
     fn bound(&mut self) {

@@ -184,6 +184,7 @@ impl HostSlots {
 /// Flows that entered no aggregate, by the first reason that applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct SkippedFlows {
     /// Started outside the time range asked for.

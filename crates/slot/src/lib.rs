@@ -54,5 +54,5 @@ pub use amount::{Amount, Share};
 pub use config::{Aggregation, PrefixLengthError};
 pub use host_slot::{Direction, DirectionSlot, HostSlot, HostSlots, SkippedFlows, TransportSlot};
 pub use sketch::{Precision, PrecisionError};
-pub use spill::{OpenFile, SpillError, SpillingAggregator, SpillingPart};
+pub use spill::{SpillError, SpillingAggregator, SpillingPart};
 pub use streaming::StreamingAggregator;

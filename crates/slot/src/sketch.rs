@@ -12,7 +12,7 @@ use crate::distinct::{Distinct, is_reserved};
 /// Hall 2013), estimated without bias and without tables over the whole range (Ertl 2017).
 ///
 /// The standard error is 1.04 / sqrt(2^p). Two sets of registers and the ports take 2 * 2^p + 8,192
-/// bytes a host, slot, transport and direction.
+/// bytes a host, slot, transport and direction, on each thread that sees flows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "u8", into = "u8"))]
@@ -47,9 +47,9 @@ impl Precision {
     }
 
     /// Peers are counted exactly for a host, slot, transport and direction with at most so many flows
-    /// started: 2^p.
+    /// started: 2^p, and no fewer than 1,024, which take no more memory than a set of registers.
     pub const fn exact_up_to(self) -> u32 {
-        1 << self.0
+        1 << if self.0 < 10 { 10 } else { self.0 }
     }
 
     const fn registers(self) -> usize {

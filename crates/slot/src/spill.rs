@@ -1,10 +1,11 @@
 //! Aggregation of more flows than fit into memory.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::mem;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use peerscope_flow::{AddressBits, Flow};
 use rayon::prelude::*;
@@ -14,14 +15,17 @@ use crate::aggregator::Totals;
 use crate::close::close;
 use crate::distinct::Start;
 use crate::open_slot::OpenSlot;
-use crate::{Aggregation, Aggregator, HostSlots};
+use crate::{Aggregation, Aggregator, HostSlots, Precision};
 
 /// A [`ParallelAggregator`](crate::ParallelAggregator) that holds no more than so much memory for
 /// the flows themselves: what it needs of them to count distinct peers and ports, 12 bytes for each
 /// monitored end of a flow. Above the limit that goes to temporary files, one a thread, and comes back
 /// slot by slot at the end. The flows may come in any order, and the result is the same bit for bit.
 ///
-/// Memory beside the limit: about 350 bytes a host and slot on each thread that sees flows of it.
+/// Memory beside the limit: about 350 bytes a host and slot on each thread that sees flows of it, and
+/// in the end, on each thread, what one slot had started: some 50 bytes a monitored end of a flow if
+/// peers are counted exactly. So slots should be no longer than memory allows; where they are, count
+/// [approximately](Aggregation::with_approximate_peers).
 #[derive(Debug)]
 pub struct SpillingAggregator<'a> {
     config: &'a Aggregation,
@@ -32,7 +36,7 @@ pub struct SpillingAggregator<'a> {
 #[derive(Debug)]
 pub struct SpillingPart<'a> {
     aggregator: Aggregator<'a>,
-    open: OpenFile,
+    open: Opener,
     /// What may be held, in starts, and flows that may come before it is counted again.
     limit: usize,
     room: usize,
@@ -40,9 +44,15 @@ pub struct SpillingPart<'a> {
     error: Option<io::Error>,
 }
 
-/// Opens an empty file for reading and writing, which nobody else uses; for example the function
-/// `tempfile` of the crate of that name.
-pub type OpenFile = fn() -> io::Result<File>;
+/// Opens an empty file for reading and writing, which nobody else uses.
+#[derive(Clone)]
+struct Opener(Arc<dyn Fn() -> io::Result<File> + Send + Sync>);
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opener")
+    }
+}
 
 /// A temporary file that cannot be opened, written or read back.
 #[derive(Debug, Error)]
@@ -71,13 +81,19 @@ const ADDRESS: usize = 16;
 
 impl<'a> SpillingAggregator<'a> {
     /// An aggregator that has seen no flows, for the threads of the current rayon pool; `memory` in
-    /// bytes, for all of them together.
-    pub fn new(config: &'a Aggregation, memory: usize, open: OpenFile) -> Self {
+    /// bytes, for all of them together. `open` opens an empty file for reading and writing that nobody
+    /// else uses; for example the function `tempfile` of the crate of that name.
+    pub fn new(
+        config: &'a Aggregation,
+        memory: usize,
+        open: impl Fn() -> io::Result<File> + Send + Sync + 'static,
+    ) -> Self {
+        let open = Opener(Arc::new(open));
         let threads = rayon::current_num_threads();
         let limit = memory / threads / size_of::<Start>();
         let part = |_| SpillingPart {
             aggregator: Aggregator::new(config),
-            open,
+            open: open.clone(),
             limit,
             room: limit / MOST_A_FLOW,
             file: None,
@@ -101,6 +117,12 @@ impl<'a> SpillingAggregator<'a> {
     /// The part of each thread.
     pub fn parts_mut(&mut self) -> &mut [SpillingPart<'a>] {
         &mut self.parts
+    }
+
+    /// The error of a file, if there was one: no more flows are taken then, and
+    /// [`finish`](Self::finish) gives it.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.parts.iter().find_map(SpillingPart::error)
     }
 
     /// Bytes that were written to files so far.
@@ -128,7 +150,7 @@ impl<'a> SpillingAggregator<'a> {
         let parts = aggregators.into_iter();
         let parts = parts.map(|part| (part.hosts, part.open.into_slots()));
         let rows = close(self.config, parts, |part, open| match &files[part] {
-            Some(file) => file.read_back(open),
+            Some(file) => file.read_back(open, self.config.approximate),
             None => Ok(()),
         })?;
         Ok(totals.with_rows(rows, self.config))
@@ -151,6 +173,11 @@ impl SpillingPart<'_> {
         }
     }
 
+    /// The error of the file, if there was one: no more flows are taken then.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
     /// Writes what is held to the file if it is too much.
     fn bound(&mut self) -> io::Result<()> {
         let held: usize = self.aggregator.open.iter().map(OpenSlot::held).sum();
@@ -161,7 +188,7 @@ impl SpillingPart<'_> {
         }
         self.room = self.limit / MOST_A_FLOW;
         if self.file.is_none() {
-            let file = Mutex::new((self.open)()?);
+            let file = Mutex::new((self.open.0)()?);
             self.file = Some(SpillFile { file, end: 0 });
         }
         let slots = self.aggregator.open.iter_mut();
@@ -204,7 +231,7 @@ impl SpillFile {
     }
 
     /// Brings the starts of a slot back.
-    fn read_back(&self, open: &mut OpenSlot) -> io::Result<()> {
+    fn read_back(&self, open: &mut OpenSlot, approximate: Option<Precision>) -> io::Result<()> {
         for segment in mem::take(&mut open.spilled) {
             let mut bytes = vec![0; segment.starts * START + segment.v6_peers * ADDRESS];
             {
@@ -220,6 +247,11 @@ impl SpillFile {
                 .collect();
             let (starts, _) = starts.as_chunks::<START>();
             open.add_starts(starts.iter().map(decoded), &v6_peers);
+            if let Some(precision) = approximate
+                && open.has_grown()
+            {
+                open.condense(precision);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The streaming aggregator: flows as they come, host slots as soon as they are final.
 
-use peerscope_flow::{Arrival, Flow, SlotIndex, Timestamp, Watermark};
+use peerscope_flow::{Arrival, Flow, Held, SlotIndex, Timestamp, Watermark};
 use rayon::prelude::*;
 
 use crate::admission::Skip;
@@ -25,13 +25,14 @@ use crate::{Aggregation, Aggregator, HostSlot, HostSlots, SkippedFlows};
 /// | as a [meter](https://docs.rs/peerscope-meter) without active timeout ends them | the longest flow and the idle timeout |
 ///
 /// The watermark has the lateness, and the limit of jumps that keeps one wrong clock from making all
-/// other flows late. Flows ahead of that limit are held until enough others confirm them; when 4,096
-/// are held that nothing confirms, they are skipped and counted ([`SkippedFlows::ahead`]). At the end
-/// of the stream there is nothing left to protect, and those still held enter.
+/// other flows late. Flows ahead of that limit are [`Held`] until time has come to them, and enter
+/// then; those given up are skipped and counted ([`SkippedFlows::ahead`]). At the end of the stream
+/// there is nothing left to protect, and those still held enter, as in a batch.
 ///
 /// **Memory** is that of an [`Aggregator`] for the open slots: from the watermark to 8 slots after that
 /// of the latest start. A flow that goes on for longer costs about 200 bytes until then, not a row in
-/// every slot to come.
+/// every slot to come. These rows are given in the end, as many as the batch would give:
+/// [`Aggregation::with_max_slots_per_flow`] limits them.
 ///
 /// ```
 /// use peerscope_flow::{Endpoint, Family, Flow, Span, Timestamp, Topology, Transport, Watermark};
@@ -63,9 +64,8 @@ pub struct StreamingAggregator<'a> {
     open_from: SlotIndex,
     closed: bool,
     bounds: [Timestamp; 2],
-    /// Flows ahead, as they came, and the earliest start among them.
-    held: Vec<Flow>,
-    held_from: Timestamp,
+    /// Flows ahead.
+    held: Held<Flow>,
     /// Late flows, and those given up ahead.
     refused: u64,
     skipped: SkippedFlows,
@@ -75,8 +75,6 @@ pub struct StreamingAggregator<'a> {
 const BATCH: usize = 1 << 20;
 /// Flows not worth sharing out.
 const SMALL: usize = 1 << 10;
-/// Flows ahead that are held at most.
-const HELD: usize = 4096;
 /// Slots after that of the latest start that are opened for flows that go on.
 const REACH: i64 = 8;
 
@@ -90,8 +88,7 @@ impl<'a> StreamingAggregator<'a> {
             open_from: SlotIndex(i64::MIN),
             closed: true,
             bounds: [Timestamp::MIN; 2],
-            held: Vec::new(),
-            held_from: Timestamp::MAX,
+            held: Held::new(),
             refused: 0,
             skipped: SkippedFlows::default(),
         }
@@ -117,14 +114,8 @@ impl<'a> StreamingAggregator<'a> {
 
     /// Gives the host slots that were not final yet.
     pub fn finish(mut self) -> HostSlots {
-        let held = std::mem::take(&mut self.held);
-        let (late, in_time): (Vec<Flow>, Vec<Flow>) = held
-            .into_iter()
-            .partition(|flow| flow.span.start() < self.bounds[0]);
-        for flow in late {
-            self.refuse(&flow, Skip::Late);
-        }
-        self.parts[0].add(&in_time);
+        let held = std::mem::take(&mut self.held).into_records();
+        self.parts[0].add(&held);
         self.reach(SlotIndex(i64::MAX));
         let taken = |part: &mut Aggregator<'_>| std::mem::take(&mut part.open).into_slots();
         let rows = self.close(taken);
@@ -160,8 +151,11 @@ impl<'a> StreamingAggregator<'a> {
                     self.refuse(flow, reason);
                 }
             }
-            if !self.held.is_empty() && !self.watermark.is_ahead(self.held_from) {
-                self.release(&mut released);
+            // Time was before them until now, so that their slots are open.
+            if let Some(latest) = self.watermark.latest()
+                && self.held.is_due(latest)
+            {
+                released.extend(self.held.release(latest));
             }
         }
         in_time.push(&batch[rest..]);
@@ -210,33 +204,10 @@ impl<'a> StreamingAggregator<'a> {
         self.skipped.count(self.config.refuse(flow, reason));
     }
 
-    fn hold(&mut self, flow: &Flow) {
-        if self.held.len() == HELD {
-            for flow in std::mem::take(&mut self.held) {
-                self.refuse(&flow, Skip::Ahead);
-            }
-            self.held_from = Timestamp::MAX;
-        }
-        self.held_from = self.held_from.min(flow.span.start());
-        self.held.push(flow.clone());
-    }
-
-    /// Lets the flows go that are not ahead any more.
     #[cold]
-    fn release(&mut self, released: &mut Vec<Flow>) {
-        // Earliest first: each may bring time within reach of the next.
-        let mut held = std::mem::take(&mut self.held);
-        held.sort_by_key(|flow| flow.span.start());
-        self.held_from = Timestamp::MAX;
-        for flow in held {
-            if self.watermark.is_ahead(flow.span.start()) {
-                self.held_from = self.held_from.min(flow.span.start());
-                self.held.push(flow);
-            } else if let Some(reason) = self.judge(&flow) {
-                self.refuse(&flow, reason);
-            } else {
-                released.push(flow);
-            }
+    fn hold(&mut self, flow: &Flow) {
+        for given_up in self.held.push(flow.span.start(), flow.clone()) {
+            self.refuse(&given_up, Skip::Ahead);
         }
     }
 

@@ -69,7 +69,10 @@ proptest! {
         cuts in prop::collection::vec(0_usize..40, 0..10),
         threads in prop::sample::select(vec![1_usize, 2, 3, 8]),
         jumps in any::<bool>(),
+        copies in prop::sample::select(vec![1_usize, 20]),
     ) {
+        // Enough for one batch to be shared out.
+        flows = vec![flows; copies].concat();
         let config = config();
         let expected = batch(&flows, &config);
         shuffle(&mut flows, lateness, &jitter);
@@ -209,17 +212,57 @@ fn a_wrong_clock_is_held_and_counted_and_hurts_nobody() {
     );
     let given = stream.finish();
     assert_eq!(given.skipped().late, 0);
-    assert_eq!(given.skipped().ahead, 2 * 4096);
+    assert_eq!(given.skipped().ahead, 3 * 2048);
     assert_eq!(given.flows(), 27_000);
     let wrong = SlotIndex(year / 300);
     assert_eq!(
         given.rows().last().map(|row| (row.slot, row.udp.live)),
-        Some((wrong, 9000 - 2 * 4096))
+        Some((wrong, 9000 - 3 * 2048))
     );
     // The same without a limit: everything after the first wrong record is late.
     let mut stream = StreamingAggregator::new(&config, Watermark::new(0));
     stream.push(&[simple(0, 0, 1), simple(year, year, 3), simple(1, 1, 1)]);
     assert_eq!(stream.finish().skipped().late, 1);
+}
+
+#[test]
+fn a_clock_ahead_never_leads() {
+    let config = network();
+    let (hour, limit) = (3600, 3_600_000_000);
+    let wrong = |second: i64| simple(second + 2 * hour, second + 2 * hour, 3);
+    let mut flows = Vec::new();
+    for second in 0..4 * hour {
+        flows.push(simple(second, second, 1));
+        if second % 10 == 0 {
+            flows.push(wrong(second));
+        }
+    }
+    let expected = batch(&flows, &config);
+    let watermark = Watermark::new(60_000_000).with_max_jump(limit);
+    for cuts in [&[][..], &[7; 2000]] {
+        // Its flows enter when the others have come to their time, and none is late before.
+        assert_eq!(streamed(&flows, &config, watermark, cuts), expected);
+    }
+}
+
+#[test]
+fn a_stream_of_few_flows_gives_all_of_them() {
+    let config = network();
+    let flows: Vec<Flow> = (0..1000)
+        .map(|minute| simple(60 * minute, 60 * minute, 1))
+        .collect();
+    let watermark = Watermark::new(0).with_max_jump(3_600_000_000);
+    let mut stream = StreamingAggregator::new(&config, watermark);
+    let rows: usize = flows
+        .iter()
+        .map(|flow| stream.push(std::slice::from_ref(flow)).rows().len())
+        .sum();
+    assert_eq!(rows, 1000 * 60 / 300 - 1);
+    assert_eq!(stream.finish().skipped().total(), 0);
+    assert_eq!(
+        streamed(&flows, &config, watermark, &[1; 1000]),
+        batch(&flows, &config)
+    );
 }
 
 #[test]
