@@ -24,9 +24,20 @@ fuzz_target!(
             inner.set_len(0).expect("an open file");
             inner.rewind().expect("an open file");
             inner.write_all(data).expect("room for a file");
-            if let Ok(flows) = ParquetFile::open(file.path()).and_then(|file| file.flows()) {
-                // A footer may promise any number of rows that compress to nothing.
-                peerscope_fuzz::flows(flows.take(10_000));
+            let Ok(file) = ParquetFile::open(file.path()) else {
+                return;
+            };
+            // A footer may promise any number of rows that compress to nothing.
+            const ROWS: usize = 10_000;
+            if let Ok(flows) = file.flows() {
+                peerscope_fuzz::flows(flows.take(ROWS));
+            }
+            if file.rows(0..file.row_groups()) <= ROWS as u64 {
+                let mut flows = [Vec::new()];
+                let report = file.share_out(&mut flows, |part, flows| part.extend_from_slice(flows));
+                let [flows] = flows;
+                assert_eq!(report.flows, flows.len() as u64);
+                peerscope_fuzz::flows(flows.into_iter().map(Ok));
             }
         });
     }

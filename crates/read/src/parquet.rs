@@ -6,6 +6,8 @@ mod chunk;
 mod column;
 mod columns;
 mod hybrid;
+mod limits;
+mod past;
 mod reader;
 mod shared;
 #[cfg(test)]

@@ -15,8 +15,8 @@ use crate::{
 /// Rows that are not IP ([`Fault::NotIp`](crate::Fault::NotIp)) are counted, never yielded.
 /// Under [`Policy::Stop`](crate::Policy::Stop) the first error ends the iteration. Under
 /// [`Policy::Skip`](crate::Policy::Skip) records that cannot be read are counted in the report;
-/// only a fault of the source itself is yielded, last. Either way the flows before the fault have
-/// been delivered.
+/// only a fault of the source itself is yielded, last; in a Parquet file it ends no more than its
+/// row group. Either way the flows before the fault have been delivered.
 #[derive(Debug)]
 pub struct FlowReader(Kind);
 

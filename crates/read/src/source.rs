@@ -218,7 +218,11 @@ impl Source {
             #[cfg(feature = "parquet")]
             Format::Parquet => match (&self.path, self.compression) {
                 (Some(path), Compression::None) => {
-                    Box::new(crate::ParquetFile::open(path)?.flows()?)
+                    let file = crate::ParquetFile::open(path)?;
+                    match self.options.policy() {
+                        Policy::Stop => Box::new(file.flows()?),
+                        Policy::Skip => Box::new(file.past_faults()?),
+                    }
                 }
                 _ => return Err(self.refused(Fault::NeedsFile(Format::Parquet))),
             },

@@ -11,6 +11,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::Chunk;
 use super::columns::Columns;
+use super::limits;
 use crate::Fault;
 use crate::csv::COLUMNS;
 
@@ -47,7 +48,7 @@ impl Batches {
 /// Row groups whose columns are flat, plain or with dictionaries: nearly all there are.
 #[derive(Debug)]
 pub(super) struct Pages {
-    file: Arc<File>,
+    file: Arc<limits::Pages>,
     metadata: Arc<ParquetMetaData>,
     /// Which of the file's columns each canonical column is.
     leaves: [usize; COLUMNS.len()],
@@ -57,6 +58,8 @@ pub(super) struct Pages {
     chunks: Option<[Chunk; COLUMNS.len()]>,
     /// Its rows that are not read.
     left: usize,
+    /// What ends them, once the rows before it are out.
+    fault: Option<Fault>,
 }
 
 impl Pages {
@@ -82,24 +85,32 @@ impl Pages {
             chunks.all(Chunk::is_readable)
         });
         is_readable.then(|| Self {
-            file: Arc::new(file),
+            file: Arc::new(limits::Pages(file)),
             metadata: Arc::clone(metadata),
             leaves,
             row_groups,
             chunks: None,
             left: 0,
+            fault: None,
         })
     }
 
     fn next(&mut self, columns: &mut Columns) -> Result<Option<usize>, Fault> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         loop {
             if let Some(chunks) = &mut self.chunks
                 && self.left > 0
             {
-                let rows = self.left.min(BATCH);
-                self.left -= rows;
-                columns.read(chunks, rows)?;
-                return Ok(Some(rows));
+                return match columns.read(chunks, self.left.min(BATCH)) {
+                    (0, Some(fault)) => Err(fault),
+                    (rows, fault) => {
+                        self.left -= rows;
+                        self.fault = fault;
+                        Ok(Some(rows))
+                    }
+                };
             }
             let Some(group) = self.row_groups.next() else {
                 return Ok(None);

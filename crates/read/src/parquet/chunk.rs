@@ -1,7 +1,6 @@
 //! A column chunk, read page by page straight into the values of a column.
 
 use std::fmt;
-use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,17 +11,26 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::hybrid::{Hybrid, cut, damaged};
+use super::limits::{MOST_ENTRIES, Pages};
+use super::reader::guarded;
 
-/// What takes in the values of a chunk.
+/// What takes in the values of a chunk, batch by batch. After an error it holds the values before
+/// what is wrong.
 pub(super) trait Sink {
-    /// From now on places refer to this dictionary.
-    fn dictionary(&mut self, items: Items) -> Result<(), ParquetError>;
+    /// A batch begins.
+    fn begin(&mut self);
+    /// From now on places refer to this dictionary of so many values.
+    fn dictionary(&mut self, items: Items, count: usize) -> Result<(), ParquetError>;
     /// The next `count` rows have these values.
     fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError>;
     /// The next `count` rows have the values at these places.
     fn places(&mut self, places: &mut Hybrid, count: usize) -> Result<(), ParquetError>;
     /// Of the next rows these have a value: the last ones taken in, in their order.
     fn spread(&mut self, present: &[bool]);
+    /// The rows of the batch so far.
+    fn rows(&self) -> usize;
+    /// The batch has all its rows.
+    fn end(&mut self);
 }
 
 /// The rows of a column chunk that are still to be read.
@@ -31,7 +39,7 @@ pub(super) trait Sink {
 /// both versions. Arrow's reader takes longer for less: it copies and checks what is then to be
 /// parsed, and makes an array of each batch.
 pub(super) struct Chunk {
-    pages: SerializedPageReader<File>,
+    pages: SerializedPageReader<Pages>,
     width: Width,
     nullable: bool,
     pages_seen: bool,
@@ -71,7 +79,7 @@ impl Chunk {
 
     /// The rows of a readable chunk.
     pub(super) fn open(
-        file: &Arc<File>,
+        file: &Arc<Pages>,
         chunk: &ColumnChunkMetaData,
         rows: usize,
     ) -> Result<Self, ParquetError> {
@@ -95,57 +103,79 @@ impl Chunk {
         })
     }
 
-    /// Reads the next rows, of which there must be so many.
-    pub(super) fn read(
-        &mut self,
-        mut rows: usize,
-        sink: &mut impl Sink,
-    ) -> Result<(), ParquetError> {
+    /// Reads the next rows, of which there must be so many, as a batch.
+    pub(super) fn read(&mut self, rows: usize, sink: &mut impl Sink) -> Result<(), ParquetError> {
+        sink.begin();
+        let read = self.read_rows(rows, sink);
+        sink.end();
+        read
+    }
+
+    fn read_rows(&mut self, mut rows: usize, sink: &mut impl Sink) -> Result<(), ParquetError> {
         while rows > 0 {
             if self.left == 0 {
                 self.next_page(sink)?;
                 continue;
             }
-            let count = rows.min(self.left);
-            let present = self.present(count)?;
-            match &mut self.content {
-                Content::Values(items) => sink.values(items, present)?,
-                Content::Places(places) => sink.places(places, present)?,
-            }
+            let (count, present, levels) = self.present(rows.min(self.left));
+            let before = sink.rows();
+            let taken = match &mut self.content {
+                Content::Values(items) => sink.values(items, present),
+                Content::Places(places) => sink.places(places, present),
+            };
             if present < count {
-                sink.spread(&self.present);
+                // All rows of the count, or those before the first value that is wrong.
+                let mut left = sink.rows() - before;
+                let is_there = |&&present: &&bool| {
+                    let there = !present || left > 0;
+                    left -= usize::from(present && there);
+                    there
+                };
+                let rows = self.present.iter().take_while(is_there).count();
+                sink.spread(&self.present[..rows]);
             }
+            taken.and(levels)?;
             self.left -= count;
             rows -= count;
         }
         Ok(())
     }
 
-    /// How many of the next rows have a value; if not all, `self.present` tells which.
-    fn present(&mut self, count: usize) -> Result<usize, ParquetError> {
+    /// How many of the next rows there are, all but after an error, and how many of them have a
+    /// value; if not all, `self.present` tells which.
+    fn present(&mut self, count: usize) -> (usize, usize, Result<(), ParquetError>) {
         let Some(levels) = &mut self.levels else {
-            return Ok(count);
+            return (count, count, Ok(()));
         };
-        if levels.skip_run_of(1, count)? {
-            return Ok(count);
+        match levels.skip_run_of(1, count) {
+            Ok(true) => return (count, count, Ok(())),
+            Ok(false) => {}
+            Err(error) => return (0, 0, Err(error)),
         }
         self.scratch.clear();
-        levels.read(count, &mut self.scratch)?;
+        let read = levels.read(count, &mut self.scratch);
         self.present.clear();
         self.present
             .extend(self.scratch.iter().map(|&level| level == 1));
-        Ok(self.scratch.iter().filter(|&&level| level == 1).count())
+        let present = self.present.iter().filter(|&&present| present).count();
+        (self.present.len(), present, read)
     }
 
     fn next_page(&mut self, sink: &mut impl Sink) -> Result<(), ParquetError> {
-        let page = self.pages.get_next_page()?.ok_or_else(cut)?;
+        let page = guarded(|| self.pages.get_next_page())?.ok_or_else(cut)?;
         let (rows, encoding, levels, content) = match page {
-            Page::DictionaryPage { buf, .. } => {
+            Page::DictionaryPage {
+                buf, num_values, ..
+            } => {
                 if std::mem::replace(&mut self.pages_seen, true) {
                     return Err(damaged("a dictionary behind values"));
                 }
                 self.has_dictionary = true;
-                return sink.dictionary(self.items(buf));
+                let count = num_values as usize;
+                if count > MOST_ENTRIES {
+                    return Err(damaged("a dictionary of too many values"));
+                }
+                return sink.dictionary(self.items(buf), count);
             }
             Page::DataPage {
                 buf,
@@ -252,11 +282,6 @@ impl Width {
 }
 
 impl Items {
-    /// Whether there are none left.
-    pub(super) fn is_empty(&self) -> bool {
-        self.at == self.bytes.len()
-    }
-
     /// The bytes of all values, passed or not.
     pub(super) fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -278,22 +303,16 @@ impl Items {
         Ok(item)
     }
 
-    /// The next `count` values of a fixed width, side by side, and the width.
+    /// The next `count` values of a fixed width, side by side, or fewer if there are no more; and
+    /// the width.
     pub(super) fn take(&mut self, count: usize) -> Result<(&[u8], usize), ParquetError> {
         let Width::Fixed(width) = self.width else {
             return Err(damaged("text in place of numbers"));
         };
         let rest = &self.bytes[self.at..];
-        let items = rest.get(..count.saturating_mul(width)).ok_or_else(cut)?;
+        let there = count.min(rest.len() / width);
+        let items = &rest[..there * width];
         self.at += items.len();
         Ok((items, width))
-    }
-
-    /// How many values of a fixed width are left.
-    pub(super) fn left(&self) -> usize {
-        match self.width {
-            Width::Fixed(width) => (self.bytes.len() - self.at).checked_div(width).unwrap_or(0),
-            Width::Prefixed => 0,
-        }
     }
 }

@@ -12,8 +12,8 @@ use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 
-use super::chunk::{Chunk, Items, Sink};
-use super::hybrid::{Hybrid, damaged};
+use super::chunk::{Items, Sink};
+use super::hybrid::{Hybrid, cut, damaged};
 use crate::number::LARGEST;
 use crate::{Fault, Problem};
 
@@ -53,14 +53,6 @@ impl Numbers {
             dictionary: Vec::new(),
             places: Vec::new(),
         })
-    }
-
-    /// Takes the next rows of a chunk.
-    pub(super) fn read(&mut self, chunk: &mut Chunk, rows: usize) -> Result<(), Fault> {
-        self.clear();
-        chunk.read(rows, self)?;
-        self.check();
-        Ok(())
     }
 
     /// Takes a batch of the type expected.
@@ -163,26 +155,36 @@ impl Numbers {
 }
 
 impl Sink for Numbers {
-    fn dictionary(&mut self, mut items: Items) -> Result<(), ParquetError> {
+    fn begin(&mut self) {
+        self.clear();
+    }
+
+    fn dictionary(&mut self, mut items: Items, count: usize) -> Result<(), ParquetError> {
         self.dictionary.clear();
-        let count = items.left();
         append(items.take(count)?, self.signed, &mut self.dictionary);
+        if self.dictionary.len() < count {
+            return Err(cut());
+        }
         Ok(())
     }
 
     fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError> {
+        let before = self.values.len();
         append(items.take(count)?, self.signed, &mut self.values);
+        if self.values.len() - before < count {
+            return Err(cut());
+        }
         Ok(())
     }
 
     fn places(&mut self, places: &mut Hybrid, count: usize) -> Result<(), ParquetError> {
         self.places.clear();
-        places.read(count, &mut self.places)?;
-        check_places(&self.places, self.dictionary.len())?;
+        let read = places.read(count, &mut self.places);
+        let read = read.and(check_places(&mut self.places, 0, self.dictionary.len()));
         let values = self.places.iter();
         self.values
             .extend(values.map(|&place| self.dictionary[place as usize]));
-        Ok(())
+        read
     }
 
     fn spread(&mut self, present: &[bool]) {
@@ -190,6 +192,14 @@ impl Sink for Numbers {
         let before = self.values.len() - present.len();
         self.nulls.resize(before, false);
         self.nulls.extend(present.iter().map(|present| !present));
+    }
+
+    fn rows(&self) -> usize {
+        self.values.len()
+    }
+
+    fn end(&mut self) {
+        self.check();
     }
 }
 
@@ -225,11 +235,16 @@ fn spread<T: Copy>(values: &mut Vec<T>, present: &[bool], missing: T) {
     }
 }
 
-fn check_places(places: &[u32], values: usize) -> Result<(), ParquetError> {
-    let highest = places.iter().fold(0, |highest, &place| highest.max(place));
-    if (highest as usize) < values || places.is_empty() {
+/// Whether all places from the given one on have a value; else only those before the first that
+/// has none are kept.
+fn check_places(places: &mut Vec<u32>, from: usize, values: usize) -> Result<(), ParquetError> {
+    let new = &places[from..];
+    let highest = new.iter().fold(0, |highest, &place| highest.max(place));
+    if (highest as usize) < values || new.is_empty() {
         return Ok(());
     }
+    let good = new.iter().take_while(|&&place| (place as usize) < values);
+    places.truncate(from + good.count());
     Err(damaged("a place outside the dictionary"))
 }
 
@@ -241,10 +256,10 @@ pub(super) struct Lookup<T> {
     /// Per row a place in `table`; `NULL` for none.
     keys: Vec<u32>,
     /// The dictionary's values, then those of the batch that stand for themselves.
-    table: Vec<Result<T, Problem>>,
+    table: Vec<Result<T, Refused>>,
     /// So many of its first values were there when it was last asked.
     kept: usize,
-    /// The text of values that are refused, by place.
+    /// The place and the text of the first values that are refused.
     refused: Vec<(usize, Vec<u8>)>,
     dictionary: Dictionary,
 }
@@ -258,8 +273,19 @@ enum Dictionary {
     Array(ArrayRef),
 }
 
+/// Why a place has no value.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Refused {
+    /// The text is empty.
+    Empty,
+    Problem(Problem),
+}
+
 /// The place of no value.
 pub(super) const NULL: u32 = u32::MAX;
+
+/// Refused values whose text is kept for the message; any more are shown as an ellipsis.
+const TEXTS: usize = 1024;
 
 impl<T> Lookup<T> {
     /// A column of text, every distinct value of which is parsed.
@@ -288,20 +314,10 @@ impl<T> Lookup<T> {
         }
     }
 
-    /// Takes the next rows of a chunk.
-    pub(super) fn read(&mut self, chunk: &mut Chunk, rows: usize) -> Result<(), Fault> {
-        self.keys.clear();
-        self.truncate(match &self.dictionary {
-            Dictionary::Page { len, .. } => *len,
-            _ => 0,
-        });
-        Ok(chunk.read(rows, self)?)
-    }
-
     /// Takes a batch of the type expected.
     pub(super) fn load(&mut self, batch: &ArrayRef) -> Result<(), Fault> {
         match batch.data_type() {
-            DataType::Dictionary(..) => self.load_dictionary(batch),
+            DataType::Dictionary(..) => self.load_dictionary(batch)?,
             DataType::UInt32 => {
                 let numbers = batch.as_primitive::<UInt32Type>();
                 self.load_each(batch, |row| numbers.value(row).to_le_bytes());
@@ -319,7 +335,7 @@ impl<T> Lookup<T> {
         Ok(())
     }
 
-    fn load_dictionary(&mut self, batch: &ArrayRef) {
+    fn load_dictionary(&mut self, batch: &ArrayRef) -> Result<(), ParquetError> {
         let batch = batch.as_dictionary::<Int32Type>();
         let values = batch.values();
         let same = match &self.dictionary {
@@ -347,6 +363,13 @@ impl<T> Lookup<T> {
                     .map(|(row, key)| if nulls.is_null(row) { NULL } else { key }),
             ),
         }
+        let values = self.table.len();
+        let has_value = |&key: &u32| key == NULL || (key as usize) < values;
+        if self.keys.iter().all(has_value) {
+            return Ok(());
+        }
+        self.keys.clear();
+        Err(damaged("a place outside the dictionary"))
     }
 
     fn load_each<V: AsRef<[u8]>>(&mut self, batch: &ArrayRef, item: impl Fn(usize) -> V) {
@@ -370,12 +393,15 @@ impl<T> Lookup<T> {
     #[inline]
     fn push(&mut self, item: &[u8]) {
         let value = (self.parse)(item);
-        if value.is_err() {
+        if value.is_err() && self.refused.len() < TEXTS {
             // More than that is not shown.
             let text = item[..item.len().min(256)].to_vec();
             self.refused.push((self.table.len(), text));
         }
-        self.table.push(value);
+        self.table.push(value.map_err(|problem| match item {
+            [] => Refused::Empty,
+            _ => Refused::Problem(problem),
+        }));
     }
 
     /// The value in a row, where none is refused.
@@ -387,7 +413,7 @@ impl<T> Lookup<T> {
 
     /// The place of each row, the table, and how many of its first values are those of the last
     /// call.
-    pub(super) fn rows_and_table(&mut self) -> (&[u32], &[Result<T, Problem>], usize) {
+    pub(super) fn rows_and_table(&mut self) -> (&[u32], &[Result<T, Refused>], usize) {
         let kept = std::mem::replace(&mut self.kept, self.table.len());
         (&self.keys, &self.table, kept)
     }
@@ -406,8 +432,8 @@ impl<T> Lookup<T> {
         }
         match self.table.get(key as usize) {
             Some(Ok(value)) => Ok(Some(value)),
-            Some(&Err(problem)) => Err(self.fault(key as usize, problem)),
-            None => Err(Fault::Unset(self.column)),
+            Some(&Err(Refused::Problem(problem))) => Err(self.fault(key as usize, problem)),
+            Some(Err(Refused::Empty)) | None => Err(Fault::Unset(self.column)),
         }
     }
 
@@ -421,10 +447,8 @@ impl<T> Lookup<T> {
         let refused = self
             .refused
             .binary_search_by_key(&place, |(place, _)| *place);
-        match refused.map(|i| self.refused[i].1.as_slice()) {
-            Err(_) | Ok([]) => Fault::Unset(self.column),
-            Ok(text) => Fault::value(self.column, text, problem),
-        }
+        let text = refused.map_or("…".as_bytes(), |i| &self.refused[i].1);
+        Fault::value(self.column, text, problem)
     }
 }
 
@@ -443,8 +467,17 @@ impl Lookup<IpAddr> {
 }
 
 impl<T> Sink for Lookup<T> {
-    fn dictionary(&mut self, mut items: Items) -> Result<(), ParquetError> {
-        if let Dictionary::Page { bytes, .. } = &self.dictionary
+    fn begin(&mut self) {
+        self.keys.clear();
+        self.truncate(match &self.dictionary {
+            Dictionary::Page { len, .. } => *len,
+            _ => 0,
+        });
+    }
+
+    fn dictionary(&mut self, mut items: Items, count: usize) -> Result<(), ParquetError> {
+        if let Dictionary::Page { bytes, len } = &self.dictionary
+            && *len == count
             && bytes == items.bytes()
         {
             return Ok(());
@@ -452,19 +485,19 @@ impl<T> Sink for Lookup<T> {
         self.dictionary = Dictionary::None;
         self.truncate(0);
         let bytes = items.bytes().clone();
-        while !items.is_empty() {
+        for _ in 0..count {
             self.push(items.next()?);
         }
-        let len = self.table.len();
-        self.dictionary = Dictionary::Page { bytes, len };
+        self.dictionary = Dictionary::Page { bytes, len: count };
         Ok(())
     }
 
     fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError> {
         for _ in 0..count {
+            let item = items.next()?;
             #[expect(clippy::cast_possible_truncation, reason = "a dictionary and a batch")]
             self.keys.push(self.table.len() as u32);
-            self.push(items.next()?);
+            self.push(item);
         }
         Ok(())
     }
@@ -474,13 +507,19 @@ impl<T> Sink for Lookup<T> {
             return Err(damaged("no dictionary"));
         };
         let before = self.keys.len();
-        places.read(count, &mut self.keys)?;
-        check_places(&self.keys[before..], len)
+        let read = places.read(count, &mut self.keys);
+        read.and(check_places(&mut self.keys, before, len))
     }
 
     fn spread(&mut self, present: &[bool]) {
         spread(&mut self.keys, present, NULL);
     }
+
+    fn rows(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn end(&mut self) {}
 }
 
 fn from_bytes(bytes: &[u8]) -> Result<IpAddr, Problem> {

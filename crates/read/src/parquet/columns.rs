@@ -9,7 +9,7 @@ use peerscope_flow::{
 };
 
 use super::addresses::Addresses;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Sink};
 use super::column::{Lookup, Numbers};
 use crate::csv::{self, COLUMNS};
 use crate::number::LARGEST;
@@ -60,12 +60,13 @@ impl Columns {
         })
     }
 
-    /// Reads the next rows of each column's chunk.
+    /// Reads the next rows of each column's chunk: how many of them all columns have, and why these
+    /// are not all.
     pub(super) fn read(
         &mut self,
         chunks: &mut [Chunk; COLUMNS.len()],
         rows: usize,
-    ) -> Result<(), Fault> {
+    ) -> (usize, Option<Fault>) {
         let [
             start,
             end,
@@ -82,20 +83,22 @@ impl Columns {
             rev_payload_bytes,
             app,
         ] = chunks;
-        self.start.read(start, rows)?;
-        self.end.read(end, rows)?;
-        self.transport.read(transport, rows)?;
-        self.src_ip.lookup.read(src_ip, rows)?;
-        self.src_port.read(src_port, rows)?;
-        self.dst_ip.lookup.read(dst_ip, rows)?;
-        self.dst_port.read(dst_port, rows)?;
-        self.fwd_packets.read(fwd_packets, rows)?;
-        self.fwd_bytes.read(fwd_bytes, rows)?;
-        self.rev_packets.read(rev_packets, rows)?;
-        self.rev_bytes.read(rev_bytes, rows)?;
-        self.handshake.read(handshake, rows)?;
-        self.rev_payload_bytes.read(rev_payload_bytes, rows)?;
-        self.app.read(app, rows)
+        let mut there = There { rows, fault: None };
+        there.read(start, &mut self.start);
+        there.read(end, &mut self.end);
+        there.read(transport, &mut self.transport);
+        there.read(src_ip, &mut self.src_ip.lookup);
+        there.read(src_port, &mut self.src_port);
+        there.read(dst_ip, &mut self.dst_ip.lookup);
+        there.read(dst_port, &mut self.dst_port);
+        there.read(fwd_packets, &mut self.fwd_packets);
+        there.read(fwd_bytes, &mut self.fwd_bytes);
+        there.read(rev_packets, &mut self.rev_packets);
+        there.read(rev_bytes, &mut self.rev_bytes);
+        there.read(handshake, &mut self.handshake);
+        there.read(rev_payload_bytes, &mut self.rev_payload_bytes);
+        there.read(app, &mut self.app);
+        (there.rows, there.fault)
     }
 
     /// Takes the columns of a batch, which stand at these places of it.
@@ -217,6 +220,22 @@ impl Columns {
             rev_payload_bytes: self.rev_payload_bytes.get(row)?,
             app: self.app.get(row)?.cloned().flatten(),
         })
+    }
+}
+
+/// The rows that all columns read so far have.
+struct There {
+    rows: usize,
+    /// What is wrong right after them.
+    fault: Option<Fault>,
+}
+
+impl There {
+    fn read(&mut self, chunk: &mut Chunk, column: &mut impl Sink) {
+        if let Err(error) = chunk.read(self.rows, column) {
+            self.rows = column.rows();
+            self.fault = Some(error.into());
+        }
     }
 }
 

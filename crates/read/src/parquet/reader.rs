@@ -186,7 +186,9 @@ pub(super) enum Way {
 
 /// The flows of a Parquet file, decoded in batches.
 ///
-/// After an error of one record the iterator goes on with the next; after a fatal one it ends.
+/// After an error of one record the iterator goes on with the next; after a fatal one it ends. Rows
+/// before the damage are given out as far as all columns have them; through Arrow, which reads
+/// layouts that are not read here, up to 2,047 of them are not.
 #[derive(Debug)]
 pub struct ParquetReader {
     name: Arc<str>,
@@ -214,7 +216,9 @@ impl ParquetReader {
 
 /// Runs code of the Parquet library, which panics on some damaged files, where the reader must
 /// end with an error. What the code held is not used after a panic.
-fn guarded<T>(code: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn guarded<T, E: From<ParquetError>>(
+    code: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|_| {
         let message = "the content is damaged beyond what the decoder can tell";
         Err(ParquetError::General(message.to_owned()).into())
@@ -240,7 +244,10 @@ impl ParquetReader {
     ) -> bool {
         if self.row == self.rows {
             match self.advance_or_end() {
-                Some(error) => fail(error),
+                Some(error) => {
+                    fail(error);
+                    return false;
+                }
                 None if self.finished => return false,
                 None => {}
             }
