@@ -90,9 +90,7 @@ impl Meter {
 
     /// Counts one packet.
     pub fn push(&mut self, packet: &Packet<'_>) {
-        let frame = packet
-            .original_length
-            .max(saturating_u32(packet.data.len()));
+        let frame = packet.wire_length();
         self.report.offered.packets += 1;
         self.report.offered.bytes += u64::from(frame);
         let time = packet.time.as_micros();
@@ -299,8 +297,4 @@ impl Meter {
             flow.handshake = Some(Handshake::Unknown);
         }
     }
-}
-
-fn saturating_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }

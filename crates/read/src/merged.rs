@@ -280,14 +280,11 @@ impl MergedLogs {
             match stream {
                 Stream::Flows(logs) => flows = reports(logs),
                 Stream::Paired(pair) => {
-                    let feeds = pair.feeds().to_vec();
+                    let feeds = pair.feeds().clone();
                     records = reports(pair.into_records().0);
-                    // A log without any record has none.
-                    let feeds = feeds
-                        .into_iter()
-                        .chain(std::iter::repeat_with(Default::default));
-                    for (report, feed) in records.iter_mut().zip(feeds) {
-                        report.settle(feed);
+                    for (report, source) in records.iter_mut().zip(0..) {
+                        // A log without any record has none.
+                        report.settle(feeds.get(&source).cloned().unwrap_or_default());
                     }
                 }
             }

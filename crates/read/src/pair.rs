@@ -4,7 +4,7 @@ mod conversation;
 mod feed;
 mod ports;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter::FusedIterator;
 
 use peerscope_flow::{Flow, Timestamp};
@@ -29,17 +29,20 @@ use ports::ServedPorts;
 pub struct Pairing {
     gap: i64,
     tolerance: i64,
+    source_tolerance: i64,
     lateness: i64,
     max_records: usize,
 }
 
 impl Pairing {
-    /// Records up to 600 s apart are one flow (the P2P paper's timeout), one clock, records up to
-    /// 31 minutes out of order (active timeouts are up to 30), at most 2^21 records held.
+    /// Records up to 600 s apart are one flow (the P2P paper's timeout), one clock in each source
+    /// and up to a second between those of two, records up to 31 minutes out of order (active
+    /// timeouts are up to 30), at most 2^21 records held.
     pub const fn new() -> Self {
         Self {
             gap: 600 * Timestamp::MICROS_PER_SEC,
             tolerance: 0,
+            source_tolerance: Timestamp::MICROS_PER_SEC,
             lateness: 31 * 60 * Timestamp::MICROS_PER_SEC,
             max_records: 1 << 21,
         }
@@ -58,6 +61,17 @@ impl Pairing {
     #[must_use]
     pub const fn with_clock_tolerance(mut self, micros: u64) -> Self {
         self.tolerance = micros.cast_signed().saturating_abs();
+        self
+    }
+
+    /// The same between records of different sources ([`Record::source`]), whose clocks differ; at
+    /// least [`Self::with_clock_tolerance`].
+    ///
+    /// A second is what `NetFlow` v9 leaves open, whose header tells the exporter's time in whole
+    /// seconds (RFC 3954, 5.1).
+    #[must_use]
+    pub const fn with_source_tolerance(mut self, micros: u64) -> Self {
+        self.source_tolerance = micros.cast_signed().saturating_abs();
         self
     }
 
@@ -87,6 +101,15 @@ impl Pairing {
     pub const fn clock_tolerance(&self) -> i64 {
         self.tolerance
     }
+
+    /// The clock tolerance between different sources in microseconds.
+    pub const fn source_tolerance(&self) -> i64 {
+        if self.source_tolerance > self.tolerance {
+            self.source_tolerance
+        } else {
+            self.tolerance
+        }
+    }
 }
 
 impl Default for Pairing {
@@ -107,13 +130,14 @@ impl Default for Pairing {
 /// 1. the exporter says who began: `Exporter`;
 /// 2. one side sent a SYN and in that record no ACK, or only one side sent a SYN and no later than
 ///    the other's first packet: `SynSeen`. A lone SYN-ACK implies the other side's SYN;
-/// 3. one side's first record starts earlier by more than the clock tolerance, or is the only one:
-///    `EarlierStart`;
+/// 3. one side's first record starts earlier by more than the clock tolerance (of their source, or
+///    between their sources), or is the only one: `EarlierStart`;
 /// 4. one side's port had [`Pair::SERVED`] and more distinct peers so far, the other's not:
 ///    `LearnedPort`;
 /// 5. one side's port is below 1024 and the other's not, or below 32768 and the other's not:
 ///    `PortHeuristic`;
-/// 6. else `Unknown`, and the lower endpoint stands first.
+/// 6. else `Unknown`: the side that starts earlier stands first, within the tolerance, and of two
+///    that start together the lower endpoint.
 ///
 /// Only 4 depends on the order of the records; the other answers are the same in any order that
 /// keeps within [`Pairing::with_lateness`].
@@ -132,8 +156,10 @@ pub struct Pair<I> {
     pairing: Pairing,
     held: Gather<Record>,
     ports: ServedPorts,
+    /// What is known of all records together.
+    feed: Feed,
     /// What is known of each source, by its number.
-    feeds: Vec<Feed>,
+    feeds: BTreeMap<u32, Feed>,
     ready: VecDeque<Flow>,
     /// The latest time in any record.
     latest: Timestamp,
@@ -151,7 +177,8 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
             records,
             held: Gather::new(reach, pairing.max_records),
             ports: ServedPorts::default(),
-            feeds: vec![Feed::default()],
+            feed: Feed::default(),
+            feeds: BTreeMap::new(),
             ready: VecDeque::new(),
             latest: Timestamp::MIN,
             ended: false,
@@ -159,22 +186,22 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
         }
     }
 
-    /// What is known of the feed so far; of the first one, if the records are of several sources.
-    pub fn feed(&self) -> &Feed {
-        &self.feeds[0]
+    /// What is known of all records so far, of whatever source: as if they were of one.
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// What is known of each source so far, by its number ([`Record::source`]).
     ///
     /// Conversations may have records of several sources: they count for each of them, so that
     /// answers that lie in another file are no missing ones.
-    pub fn feeds(&self) -> &[Feed] {
+    pub const fn feeds(&self) -> &BTreeMap<u32, Feed> {
         &self.feeds
     }
 
     /// Notes that the exporter samples one packet in `interval`.
-    pub fn set_sampling(&mut self, interval: u64) {
-        self.feeds[0].stated_sampling = Some(interval);
+    pub const fn set_sampling(&mut self, interval: u64) {
+        self.feed.stated_sampling = Some(interval);
     }
 
     /// The records, for what their reader knows.
@@ -194,26 +221,38 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
     fn take(&mut self, record: Record) {
         self.latest = self.latest.max(record.span.end());
         self.ports.observe(&record);
-        let source = record.source as usize;
-        if source >= self.feeds.len() {
-            self.feeds.resize_with(source + 1, Feed::default);
-        }
-        self.feeds[source].count_record(&record);
+        let source = record.source;
+        self.feed.count_record(&record);
+        self.of_source(source).count_record(&record);
         let forced = self.held.forced;
         self.held.add(record.key(), record.span, record);
         while let Some(records) = self.held.ready() {
             self.resolve(records);
         }
-        self.feeds[source].forced += self.held.forced - forced;
+        let forced = self.held.forced - forced;
+        if forced > 0 {
+            self.feed.forced += forced;
+            self.of_source(source).forced += forced;
+        }
+    }
+
+    fn of_source(&mut self, source: u32) -> &mut Feed {
+        self.feeds.entry(source).or_default()
     }
 
     fn resolve(&mut self, records: Vec<Record>) {
         for records in split(records, self.pairing.gap) {
             let conversation = Conversation::of(&records);
-            let flow = conversation.flow(self.pairing.tolerance, &self.ports, self.latest);
-            self.feeds[records[0].source as usize].begun += 1;
+            let flow = conversation.flow(&self.pairing, &self.ports, self.latest);
+            self.feed.begun += 1;
+            self.feed.count_flow(&conversation, &flow);
+            self.of_source(records[0].source).begun += 1;
             for source in sources(&records) {
-                self.feeds[source].count_flow(&conversation, &flow);
+                self.of_source(source).count_flow(&conversation, &flow);
+            }
+            for source in conversation.joined() {
+                self.feed.joined += 1;
+                self.of_source(source).joined += 1;
             }
             self.ready.push_back(flow);
         }
@@ -221,11 +260,10 @@ impl<I: Iterator<Item = Result<Record, ReadError>>> Pair<I> {
 }
 
 /// The sources of records, each once.
-fn sources(records: &[Record]) -> impl Iterator<Item = usize> {
-    let number = |record: &Record| record.source as usize;
-    let first = number(&records[0]);
-    let mut others: Vec<usize> = Vec::new();
-    others.extend(records.iter().map(number).filter(|&other| other != first));
+fn sources(records: &[Record]) -> impl Iterator<Item = u32> {
+    let first = records[0].source;
+    let all = records.iter().map(|record| record.source);
+    let mut others: Vec<u32> = all.filter(|&other| other != first).collect();
     others.sort_unstable();
     others.dedup();
     std::iter::once(first).chain(others)

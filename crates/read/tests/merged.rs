@@ -210,7 +210,7 @@ fn connections(n: u32) -> [Vec<String>; 2] {
         let (there, back) = (format!("{own},{other}"), format!("{other},{own}"));
         sides[0].push(record(10 * i, &there, "50000,4662", "...AP.SF", 5 + i % 7));
         sides[1].push(record(
-            10 * i + 1,
+            10 * i + 2,
             &back,
             "4662,50000",
             "...AP.SF",

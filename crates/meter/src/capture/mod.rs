@@ -67,6 +67,17 @@ pub struct Packet<'a> {
     pub original_length: u32,
 }
 
+impl Packet<'_> {
+    /// Length on the wire, in bytes: at least what was captured, whatever the capture says.
+    pub fn wire_length(&self) -> u32 {
+        self.original_length.max(saturating_u32(self.data.len()))
+    }
+}
+
+pub(crate) fn saturating_u32(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
 /// A capture file that is being read, packet by packet, in bounded memory.
 ///
 /// The format, pcap or pcapng, and a compression by gzip, zstd or xz are told by content.

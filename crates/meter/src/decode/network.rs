@@ -5,6 +5,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 use super::bytes::{u8_at, u16_at};
 use super::transport::{TCP, UDP};
 use super::{Datagram, Decoded, transport};
+use crate::capture::saturating_u32;
 use crate::report::SkipReason;
 
 /// Whether a packet is a fragment, and which.
@@ -79,10 +80,6 @@ pub(super) fn decode(datagram: Datagram<'_>) -> Result<Decoded<'_>, SkipReason> 
         ip,
         upper_start: upper.start,
     })
-}
-
-fn saturating_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 #[inline]

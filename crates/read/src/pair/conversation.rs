@@ -4,6 +4,7 @@ use peerscope_flow::{
     Endpoint, Flow, Handshake, InitiatorEvidence, Span, Timestamp, Transport, Volume,
 };
 
+use super::Pairing;
 use super::ports::ServedPorts;
 use crate::{Record, StatedInitiator, TcpFlags};
 
@@ -20,7 +21,7 @@ pub(super) fn split(mut records: Vec<Record>, gap: i64) -> Vec<Vec<Record>> {
             record.key(),
             (record.fwd, record.rev),
             (record.fwd_flags, record.rev_flags),
-            (record.initiator, record.app.clone()),
+            (record.initiator, record.app.clone(), record.source),
         )
     });
     let mut conversations: Vec<Vec<Record>> = Vec::new();
@@ -91,10 +92,8 @@ pub(super) struct Side {
     pub(super) flags: Option<TcpFlags>,
     /// Some record has a SYN of this side and no ACK.
     bare_syn: bool,
-    /// The start of its first unidirectional record.
-    start: Option<Timestamp>,
-    /// Number of records that count packets of this side.
-    pub(super) records: u64,
+    /// The start of its first unidirectional record, and of which source that is.
+    start: Option<(Timestamp, u32)>,
 }
 
 impl Side {
@@ -105,14 +104,12 @@ impl Side {
             flags: None,
             bare_syn: false,
             start: None,
-            records: 0,
         }
     }
 
     fn add(&mut self, sent: Volume, flags: Option<TcpFlags>) {
         self.sent.packets = self.sent.packets.saturating_add(sent.packets);
         self.sent.bytes = self.sent.bytes.saturating_add(sent.bytes);
-        self.records += u64::from(sent.packets > 0);
         if let Some(flags) = flags {
             self.flags = Some(self.flags.unwrap_or_default().union(flags));
             self.bare_syn |= flags.contains(TcpFlags::SYN) && !flags.contains(TcpFlags::ACK);
@@ -152,19 +149,34 @@ impl<'a> Conversation<'a> {
             this.span = this.span.including(record.span.end());
             let from = usize::from(record.src != low);
             this.sides[from].add(record.fwd, record.fwd_flags);
-            match record.rev {
-                Some(rev) => this.sides[1 - from].add(rev, record.rev_flags),
+            if let Some(rev) = record.rev {
+                this.sides[1 - from].add(rev, record.rev_flags);
+            } else {
                 // Records are sorted: the first is the earliest.
-                None => {
-                    this.sides[from].start.get_or_insert(record.span.start());
-                }
+                let start = (record.span.start(), record.source);
+                this.sides[from].start.get_or_insert(start);
             }
         }
         this
     }
 
-    pub(super) fn flow(&self, tolerance: i64, ports: &ServedPorts, latest: Timestamp) -> Flow {
-        let (from, evidence) = self.initiator(tolerance, ports);
+    /// The sources of the records with packets of a side that an earlier one has packets of, once for
+    /// each such side.
+    pub(super) fn joined(&self) -> impl Iterator<Item = u32> {
+        let mut seen = [false; 2];
+        self.records.iter().flat_map(move |record| {
+            let from = usize::from(record.src != self.sides[0].end);
+            let rev = record.rev.map_or(0, |rev| rev.packets);
+            let mut join = |side: usize, packets| {
+                (packets > 0 && std::mem::replace(&mut seen[side], true)).then_some(record.source)
+            };
+            let joined = [join(from, record.fwd.packets), join(1 - from, rev)];
+            joined.into_iter().flatten()
+        })
+    }
+
+    pub(super) fn flow(&self, pairing: &Pairing, ports: &ServedPorts, latest: Timestamp) -> Flow {
+        let (from, evidence) = self.initiator(pairing, ports);
         let (src, dst) = (&self.sides[from], &self.sides[1 - from]);
         let handshake =
             (self.transport == Transport::Tcp).then(|| self.handshake(src, dst, latest));
@@ -180,7 +192,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// The side that began, and how that is known.
-    fn initiator(&self, tolerance: i64, ports: &ServedPorts) -> (usize, InitiatorEvidence) {
+    fn initiator(&self, pairing: &Pairing, ports: &ServedPorts) -> (usize, InitiatorEvidence) {
         use InitiatorEvidence::{
             EarlierStart, Exporter, LearnedPort, PortHeuristic, SynSeen, Unknown,
         };
@@ -188,12 +200,12 @@ impl<'a> Conversation<'a> {
             return (side, Exporter);
         }
         if self.transport == Transport::Tcp
-            && let Some(side) = self.opener(tolerance)
+            && let Some(side) = self.opener(pairing)
         {
             return (side, SynSeen);
         }
         let [low, high] = &self.sides;
-        if let Some(side) = self.earlier(tolerance) {
+        if let Some(side) = self.earlier(pairing) {
             return (side, EarlierStart);
         }
         let serves = |side: &Side| ports.serves(self.transport, side.end);
@@ -207,7 +219,7 @@ impl<'a> Conversation<'a> {
                 return (usize::from(low), evidence);
             }
         }
-        (0, Unknown)
+        (self.earlier_by_more_than(0).unwrap_or(0), Unknown)
     }
 
     /// The side that the earliest record with a statement names.
@@ -223,7 +235,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// The side whose SYN opened the connection.
-    fn opener(&self, tolerance: i64) -> Option<usize> {
+    fn opener(&self, pairing: &Pairing) -> Option<usize> {
         let [low, high] = &self.sides;
         if low.bare_syn != high.bare_syn {
             return Some(usize::from(high.bare_syn));
@@ -239,12 +251,25 @@ impl<'a> Conversation<'a> {
         if lone_answer {
             return Some(other);
         }
-        (self.earlier(tolerance) != Some(other)).then_some(side)
+        (self.earlier(pairing) != Some(other)).then_some(side)
+    }
+
+    /// The side whose first record starts earlier, beyond what the clocks may differ.
+    fn earlier(&self, pairing: &Pairing) -> Option<usize> {
+        let [low, high] = self.sides.each_ref().map(|side| side.start);
+        let one_clock = low.zip(high).is_none_or(|(low, high)| low.1 == high.1);
+        self.earlier_by_more_than(if one_clock {
+            pairing.clock_tolerance()
+        } else {
+            pairing.source_tolerance()
+        })
     }
 
     /// The side whose first record starts earlier; a side without records never does.
-    fn earlier(&self, tolerance: i64) -> Option<usize> {
-        match (self.sides[0].start, self.sides[1].start) {
+    fn earlier_by_more_than(&self, tolerance: i64) -> Option<usize> {
+        let [low, high] = self.sides.each_ref().map(|side| side.start);
+        let time = |start: Option<(Timestamp, u32)>| start.map(|(time, _)| time);
+        match (time(low), time(high)) {
             (Some(low), Some(high)) if low.micros_since(high).saturating_abs() > tolerance => {
                 Some(usize::from(high < low))
             }

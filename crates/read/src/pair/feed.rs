@@ -32,7 +32,8 @@ pub struct Feed {
     pub halves: u64,
     /// Two-sided TCP flows in which both sides acknowledge.
     pub established: u64,
-    /// Records joined to an earlier one of the same side: what timeouts had cut.
+    /// Records joined to an earlier one of the same side, of this feed or of another: what timeouts
+    /// had cut.
     pub joined: u64,
     /// Conversations given out early because too many records were held.
     pub forced: u64,
@@ -294,10 +295,6 @@ impl Feed {
         self.flows += 1;
         *self.initiators.entry(flow.initiator).or_default() += 1;
         let sides = &conversation.sides;
-        self.joined += sides
-            .iter()
-            .map(|side| side.records.saturating_sub(1))
-            .sum::<u64>();
         let tcp = conversation.transport == Transport::Tcp;
         let [ack, syn] = [TcpFlags::ACK, TcpFlags::SYN]
             .map(|flag| sides.each_ref().map(|side| tcp && side.sent(flag)));
@@ -331,7 +328,7 @@ fn is_half(side: &Side) -> bool {
 
 /// Euclid's; 0 divides by everything.
 const fn common_divisor(mut a: u64, mut b: u64) -> u64 {
-    while b > 0 {
+    while b > 0 && a != 1 {
         (a, b) = (b, a % b);
     }
     a
