@@ -47,14 +47,14 @@ fn report(arguments: &Arguments) -> Result<ExitCode, AnyError> {
     report.page().write(&arguments.out)?;
     say(&format!("Written: {}\n", arguments.out.display()));
     if let Some(folder) = &arguments.figures {
-        let figures = report.all_figures();
         fs::create_dir_all(folder).map_err(|error| about(folder, error))?;
-        for figure in &figures {
-            save(figure, folder, arguments.scale)?;
+        let mut figures = 0;
+        for figure in report.all_figures() {
+            save(&figure, folder, arguments.scale)?;
+            figures += 1;
         }
         say(&format!(
-            "Written: {} figures in {}\n",
-            figures.len(),
+            "Written: {figures} figures in {}\n",
             folder.display()
         ));
     }

@@ -1,6 +1,6 @@
 //! From the table of samples to interesting regions, hosts and groups of metrics.
 
-use peerscope_cluster::{Found, NonFiniteError, ScaleError, SearchOutcome, SortedValues};
+use peerscope_cluster::{Found, NonFiniteError, Percent, ScaleError, SearchOutcome, SortedValues};
 use peerscope_metric::SampleTable;
 use rayon::prelude::*;
 use thiserror::Error;
@@ -27,6 +27,8 @@ pub struct Correlation {
     pub heavy_hosts: Vec<HeavyHost>,
     /// Metrics that are interesting together, by system.
     pub metric_groups: Vec<MetricGroup>,
+    /// The rate of false discoveries at which pairs count as significant.
+    pub false_discovery_rate: Percent,
 }
 
 /// What stands out in one system.
@@ -184,6 +186,7 @@ pub fn correlate(
         systems: Vec::new(),
         heavy_hosts: Vec::new(),
         metric_groups: Vec::new(),
+        false_discovery_rate: config.cross_metric.false_discovery_rate,
     };
     for id in table.clustered_systems() {
         let rows = SystemRows::new(table, id);

@@ -113,16 +113,18 @@ impl Report {
     }
 
     /// Every figure: those of the analysis as a whole, of its rules, of its metrics and of its
-    /// findings.
-    pub fn all_figures(&self) -> Vec<NamedFigure> {
-        let mut figures = self.figures();
-        for (system, outcome) in self.document.systems.iter() {
+    /// findings. Each is drawn when it is asked for.
+    pub fn all_figures(&self) -> impl Iterator<Item = NamedFigure> {
+        let of_metrics = self.document.systems.iter().flat_map(|(system, outcome)| {
             let metrics = outcome.metrics.iter();
-            figures.extend(metrics.filter_map(|(metric, _)| self.metric_figure(system, metric)));
-        }
+            metrics.filter_map(|(metric, _)| self.metric_figure(system, metric))
+        });
         let findings = 0..self.document.findings.active.len();
-        figures.extend(findings.flat_map(|finding| self.evidence_figures(finding)));
-        figures
+        let of_findings = findings.flat_map(|finding| self.evidence_figures(finding));
+        self.figures()
+            .into_iter()
+            .chain(of_metrics)
+            .chain(of_findings)
     }
 
     /// The figures of the analysis as a whole, by system, and of its rules; those of findings are
@@ -264,7 +266,7 @@ impl Report {
             // As the analysis joins metrics: more often together than by chance, significantly.
             let coincident = pair
                 .shift
-                .is_some_and(|test| test.adjusted <= FALSE_DISCOVERIES)
+                .is_some_and(|test| self.document.is_significant(test.adjusted))
                 && pair.lift.is_some_and(|lift| lift > 1.0);
             let (from, to) = (number(&pair.left)?, number(&pair.right)?);
             coincident.then_some(Link {
@@ -277,9 +279,6 @@ impl Report {
         (groups, links)
     }
 }
-
-/// The rate at which the analysis adjusts for many pairs, unless told otherwise.
-const FALSE_DISCOVERIES: f64 = 0.05;
 
 fn dominance_points(system: &System) -> Vec<figure::DominancePoint> {
     let points = system.metrics.iter().filter_map(|(name, metric)| {

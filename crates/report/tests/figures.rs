@@ -129,17 +129,18 @@ fn structure(figures: &[NamedFigure]) -> String {
     out
 }
 
+fn all(name: &str) -> Vec<NamedFigure> {
+    fixtures::open(name).all_figures().collect()
+}
+
 #[test]
 fn structure_of_the_laboratory() {
-    insta::assert_snapshot!("lab-a", structure(&fixtures::open("lab-a").all_figures()));
+    insta::assert_snapshot!("lab-a", structure(&all("lab-a")));
 }
 
 #[test]
 fn structure_of_the_minipop() {
-    insta::assert_snapshot!(
-        "minipop-2008",
-        structure(&fixtures::open("minipop-2008").all_figures())
-    );
+    insta::assert_snapshot!("minipop-2008", structure(&all("minipop-2008")));
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn structure_of_the_others() {
 fn texts_lie_inside_and_do_not_collide() {
     let mut figures = others();
     for name in ["lab-a", "minipop-2008"] {
-        figures.extend(fixtures::open(name).all_figures());
+        figures.extend(all(name));
     }
     assert!(figures.len() > 50);
     for named in &figures {
@@ -183,7 +184,7 @@ fn texts_lie_inside_and_do_not_collide() {
 
 #[test]
 fn figures_say_what_their_axes_measure() {
-    for named in fixtures::open("lab-a").all_figures() {
+    for named in all("lab-a") {
         let labels: Vec<&str> = texts(named.figure.svg())
             .iter()
             .map(|text| text.label)
@@ -401,9 +402,10 @@ fn pictures_of_the_documentation_are_these() {
         return;
     }
     let report = fixtures::open("lab-a").with_curves(folder.join("../detectability.csv"));
-    let figures = report.unwrap().all_figures();
+    let report = report.unwrap();
     for (name, picture) in names {
-        let figure = figures.iter().find(|figure| figure.name == name).unwrap();
+        let mut figures = report.all_figures();
+        let figure = figures.find(|figure| figure.name == name).unwrap();
         let path = folder.join(format!("{picture}.svg"));
         if std::env::var("PICTURES").is_ok_and(|value| value == "write") {
             std::fs::create_dir_all(&folder).unwrap();

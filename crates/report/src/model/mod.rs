@@ -58,6 +58,16 @@ pub struct Document {
     pub heavy_hosts: Vec<HeavyHost>,
     /// Metrics that are interesting together.
     pub metric_groups: Vec<MetricGroup>,
+    /// The rate of false discoveries at which something counts as significant, percent.
+    pub false_discovery_rate: Option<f64>,
     /// What an operator can act on.
     pub findings: Findings,
+}
+
+impl Document {
+    /// Whether a p-value, adjusted for all tests of its kind, is significant; at 5 % where the analysis
+    /// does not say.
+    pub(crate) fn is_significant(&self, adjusted: f64) -> bool {
+        adjusted <= self.false_discovery_rate.unwrap_or(5.0) / 100.0
+    }
 }

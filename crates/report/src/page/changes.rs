@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::SideFile;
-use super::table::{Cell, cut_table, table};
+use super::table::{Cell, cut_table};
 use crate::Report;
 use crate::model::Reason;
 use crate::text::{moment, number, percent};
@@ -21,7 +21,7 @@ pub(super) fn halves(
     let changes = &report.document.changes.halves;
     let mut changed: Vec<_> = changes
         .iter()
-        .filter(|shift| shift.system == system && shift.adjusted <= 0.05)
+        .filter(|shift| shift.system == system && report.document.is_significant(shift.adjusted))
         .collect();
     changed.sort_by(|a, b| b.ks.total_cmp(&a.ks));
     let rows: Vec<Vec<Cell>> = changed
@@ -54,7 +54,12 @@ pub(super) fn halves(
 }
 
 /// Clusters of a system that may deserve a rule.
-pub(super) fn proposals(report: &Report, system: &str) -> Markup {
+pub(super) fn proposals(
+    report: &Report,
+    files: &mut Vec<SideFile>,
+    place: usize,
+    system: &str,
+) -> Markup {
     let proposals = report.document.experimental.proposals.iter();
     let rows: Vec<Vec<Cell>> = proposals
         .filter(|proposal| proposal.system == system)
@@ -78,7 +83,7 @@ pub(super) fn proposals(report: &Report, system: &str) -> Markup {
     let head = ["metric", "values", "share", "what speaks for it"];
     html! {
         @if !rows.is_empty() {
-            (table("Experimental: clusters that no rule speaks of, and that may be interesting", &head, &rows, None))
+            (cut_table(files, &format!("proposals-{}.csv", place + 1), "Experimental: clusters that no rule speaks of, and that may be interesting", &head, &rows, MOST))
         }
     }
 }

@@ -80,6 +80,7 @@ impl Page {
                     a href="#findings" { "Findings" }
                     a href="#systems" { "Systems" }
                     @if !report.rules.rules.is_empty() { a href="#rules" { "Rules" } }
+                    @if !report.curves.is_empty() { a href="#detectability" { "Detectability" } }
                     a href="#data" { "Data" }
                 }
                 button #theme type="button" hidden { "Dark or light" }

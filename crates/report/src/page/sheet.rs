@@ -147,7 +147,10 @@ fn party(finding: u64, party: &Party) -> Vec<String> {
 
 /// A CSV of a head and rows.
 pub(super) fn sheet(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Quoted, as spreadsheets of some countries end cells at semicolons.
+    let mut writer = csv::WriterBuilder::new()
+        .quote_style(csv::QuoteStyle::NonNumeric)
+        .from_writer(Vec::new());
     // Writing into memory cannot fail, and every row has the columns of the head.
     let _ = writer.write_record(head);
     for row in rows {
@@ -184,6 +187,6 @@ mod tests {
             assert_eq!(harmless(cell), safe);
         }
         let text = sheet(&["a"], [vec!["x,\"y\"\n".to_owned()]].into_iter());
-        assert_eq!(text, "a\n\"x,\"\"y\"\"\n\"\n");
+        assert_eq!(text, "\"a\"\n\"x,\"\"y\"\"\n\"\n");
     }
 }

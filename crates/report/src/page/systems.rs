@@ -92,9 +92,9 @@ fn of_system(
         h3 { (shown(name)) ": " (count(system.samples)) " samples of " (count(system.hosts)) " hosts" }
         (table("Metrics", &head, &rows, None))
         div.pictures { @for named in report.system_figures(name, system) { (picture(&named.figure)) } }
-        (pairs(system, files, number))
+        (pairs(report, system, files, number))
         (changes::halves(report, files, number, name))
-        (changes::proposals(report, name))
+        (changes::proposals(report, files, number, name))
         @if without > 0 { p { (without) " histograms are left out to keep the page small; " code { "report DIRECTORY --out report.html --figures FOLDER" } " draws them." } }
         div.pictures { @for (_, text) in &histograms { (text) } }
     }
@@ -169,12 +169,15 @@ fn histogram(name: &str, anchor: &str, metric: &Metric, figure: &crate::Figure) 
     }
 }
 
-fn pairs(system: &System, files: &mut Vec<SideFile>, place: usize) -> Markup {
+fn pairs(report: &Report, system: &System, files: &mut Vec<SideFile>, place: usize) -> Markup {
     let mut joined: Vec<_> = system
         .pairs
         .iter()
         .filter_map(|pair| Some((pair.shift?, pair)))
-        .filter(|(test, pair)| test.adjusted <= 0.05 && pair.lift.is_some_and(|lift| lift > 1.0))
+        .filter(|(test, pair)| {
+            report.document.is_significant(test.adjusted)
+                && pair.lift.is_some_and(|lift| lift > 1.0)
+        })
         .collect();
     joined.sort_by(|(a, left), (b, right)| {
         let by_p = a.adjusted.total_cmp(&b.adjusted);
