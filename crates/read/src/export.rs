@@ -9,6 +9,7 @@ mod reader;
 mod report;
 mod sampling;
 mod socket;
+mod template;
 mod value;
 
 pub use decoder::ExportDecoder;

@@ -1,24 +1,18 @@
 //! Export packets to records.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use netflow_parser::static_versions::v5::V5;
-use netflow_parser::variable_versions::ipfix::{self, IPFix};
-use netflow_parser::variable_versions::v9::{self, V9};
-use netflow_parser::{
-    AutoScopedParser, AutoSourceKey, NetflowPacket, NetflowParser, PendingFlowsConfig,
-    SourceRemoval, SourceRemovalReporterError,
-};
 use peerscope_flow::{Endpoint, Span, Timestamp, Transport, Volume};
 
 use super::clock::{Boot, Clock, Guess, Started};
 use super::fault::ExportFault;
-use super::fields::Fields;
-use super::framing::{self, Message};
+use super::fields::{Fields, Place};
+use super::framing::{self, Message, V5_RECORD, u16_at, u32_at};
 use super::report::ExportReport;
 use super::sampling::Elements;
+use super::template::{Kind, Template, Templates};
 use crate::{Fault, Record, TcpFlags};
 
 /// Turns export packets of any number of exporters into [`Record`]s.
@@ -30,24 +24,52 @@ use crate::{Fault, Record, TcpFlags};
 /// | initiator | `biflowDirection`; else the source where initiator octets or YAF's reverse delay say so; else by the times of the two directions when records are paired |
 /// | biflows | RFC 5103: one record with both directions, or two if each has times of its own and nothing else tells the initiator |
 ///
+/// Every record of a set is given, or a fault says why not. A set whose template has not come yet
+/// waits for it.
+///
 /// Memory is bounded whatever exporters send: [`ExportDecoder::EXPORTERS`] are known at a time, of
-/// each [`ExportDecoder::TEMPLATES`] templates and 256 KiB of sets whose template has not come yet.
-/// The least recently used ones give way and are counted.
+/// each [`ExportDecoder::TEMPLATES`] templates of 256 fields and 256 KiB of sets that wait. The
+/// least recently used ones give way and are counted.
+#[derive(Default)]
 pub struct ExportDecoder {
-    parser: AutoScopedParser,
-    exporters: BTreeMap<Exporter, Known>,
+    exporters: HashMap<Exporter, Known>,
     report: ExportReport,
 }
 
 /// Version, address and observation domain.
 type Exporter = (u16, SocketAddr, u32);
 
-/// What is known of an exporter beside its templates.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is known of an exporter.
+#[derive(Debug, Default)]
 struct Known {
+    /// The packet that used it last.
+    used: u64,
+    templates: Templates,
+    waiting: Waiting,
     boot: Boot,
+    times: Times,
+}
+
+/// When an exporter of IPFIX started.
+#[derive(Debug, Default)]
+struct Times {
     started: Option<Started>,
     guess: Guess,
+}
+
+/// Sets whose template has not come, oldest first.
+#[derive(Debug, Default)]
+struct Waiting {
+    sets: VecDeque<(u16, Moment, Vec<u8>)>,
+    bytes: usize,
+}
+
+/// When a message was sent.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    exported: Timestamp,
+    /// Milliseconds since the exporter started (v9).
+    uptime: Option<u32>,
 }
 
 impl ExportDecoder {
@@ -56,26 +78,9 @@ impl ExportDecoder {
     /// Templates known of one exporter.
     pub const TEMPLATES: usize = 128;
 
-    const FIELDS: usize = 256;
-
     /// A decoder that knows no templates yet.
     pub fn new() -> Self {
-        let mut pending = PendingFlowsConfig::new(Self::TEMPLATES);
-        pending.max_total_bytes = 256 * 1024;
-        let builder = NetflowParser::builder()
-            .with_allowed_versions(&[5, 9, 10])
-            .with_cache_size(Self::TEMPLATES)
-            .with_max_field_count(Self::FIELDS)
-            .with_max_records_per_flowset(usize::from(u16::MAX))
-            .with_pending_flows(pending);
-        let parser = AutoScopedParser::try_with_builder(builder)
-            .and_then(|parser| parser.with_max_sources(Self::EXPORTERS))
-            .unwrap_or_default();
-        Self {
-            parser,
-            exporters: BTreeMap::new(),
-            report: ExportReport::default(),
-        }
+        Self::default()
     }
 
     /// Decodes one packet of an exporter. A fault ends the packet; what stands before it is given.
@@ -104,16 +109,7 @@ impl ExportDecoder {
 
     /// What was seen so far.
     pub fn report(&self) -> ExportReport {
-        let caches = self.parser.v9_info().into_iter().map(|(_, info)| info.v9);
-        let caches = caches.chain(
-            self.parser
-                .ipfix_info()
-                .into_iter()
-                .map(|(_, info)| info.ipfix),
-        );
-        let mut report = self.report.clone();
-        report.forgotten += caches.map(|cache| cache.metrics.evictions).sum::<u64>();
-        report
+        self.report.clone()
     }
 
     fn message(
@@ -123,44 +119,22 @@ impl ExportDecoder {
         sink: &mut impl FnMut(Result<Record, Fault>),
     ) {
         *self.report.messages.entry(message.version).or_default() += 1;
+        let report = &mut self.report;
+        if message.version == 5 {
+            return Output { report, sink }.v5(message);
+        }
         let key = (message.version, exporter, message.domain);
         if self.exporters.len() >= Self::EXPORTERS && !self.exporters.contains_key(&key) {
-            self.exporters.clear();
-        }
-        let mut forgotten = 0;
-        let mut count =
-            |_: &SourceRemoval<AutoSourceKey>| -> Result<(), SourceRemovalReporterError> {
-                forgotten += 1;
-                Ok(())
-            };
-        let result =
-            self.parser
-                .parse_from_source_with_reporter(exporter, &message.bytes, &mut count);
-        self.report.forgotten += forgotten;
-        let known = self.exporters.entry(key).or_default();
-        let mut output = Output {
-            known,
-            report: &mut self.report,
-            sink,
-        };
-        for packet in &result.packets {
-            match packet {
-                NetflowPacket::V5(packet) => output.v5(packet),
-                NetflowPacket::V9(packet) => output.v9(packet, message.sets),
-                NetflowPacket::IPFix(packet) => output.ipfix(packet, message.sets),
-                _ => {}
+            // No two were used last by the same packet and message.
+            let oldest = self.exporters.iter().min_by_key(|(_, known)| known.used);
+            if let Some(oldest) = oldest.map(|(&key, _)| key) {
+                self.exporters.remove(&oldest);
+                report.forgotten += 1;
             }
         }
-        if let Some(error) = result.error {
-            let text = crate::error::excerpt(error.to_string().as_bytes());
-            (output.sink)(Err(ExportFault::Content(text).into()));
-        }
-    }
-}
-
-impl Default for ExportDecoder {
-    fn default() -> Self {
-        Self::new()
+        let known = self.exporters.entry(key).or_default();
+        known.used = report.messages.values().sum();
+        Output { report, sink }.sets(known, message);
     }
 }
 
@@ -169,48 +143,79 @@ impl fmt::Debug for ExportDecoder {
         f.debug_struct("ExportDecoder")
             .field("exporters", &self.exporters.len())
             .field("report", &self.report)
-            .finish_non_exhaustive()
+            .finish()
+    }
+}
+
+impl Waiting {
+    /// Bytes held of one exporter.
+    const BYTES: usize = 256 * 1024;
+    /// What a set takes beside its content.
+    const EACH: usize = 64;
+
+    fn push(&mut self, id: u16, moment: Moment, set: &[u8]) {
+        self.bytes += Self::EACH + set.len();
+        self.sets.push_back((id, moment, set.to_vec()));
+        while self.bytes > Self::BYTES
+            && let Some((_, _, set)) = self.sets.pop_front()
+        {
+            self.bytes -= Self::EACH + set.len();
+        }
+    }
+
+    /// Takes the sets of a template.
+    fn take(&mut self, id: u16) -> Vec<(Moment, Vec<u8>)> {
+        if self.sets.iter().all(|&(set, ..)| set != id) {
+            return Vec::new();
+        }
+        let all = std::mem::take(&mut self.sets).into_iter();
+        let (taken, kept): (VecDeque<_>, _) = all.partition(|&(set, ..)| set == id);
+        self.sets = kept;
+        let taken = taken.into_iter().map(|(_, moment, set)| (moment, set));
+        taken
+            .inspect(|(_, set)| self.bytes -= Self::EACH + set.len())
+            .collect()
     }
 }
 
 /// Where the records of one message go.
 struct Output<'a, S> {
-    known: &'a mut Known,
     report: &'a mut ExportReport,
     sink: &'a mut S,
 }
 
 impl<S: FnMut(Result<Record, Fault>)> Output<'_, S> {
-    fn v5(&mut self, packet: &V5) {
-        let header = &packet.header;
-        let exported = Timestamp::from_secs(i64::from(header.unix_secs))
-            .saturating_add_micros(i64::from(header.unix_nsecs) / 1000);
+    fn v5(&mut self, message: &Message<'_>) {
+        let u32_of = |bytes: &[u8], at| u32_at(bytes, at).unwrap_or(0);
+        let u16_of = |bytes: &[u8], at| u16_at(bytes, at).unwrap_or(0);
+        let header = message.header;
+        let exported = Timestamp::from_secs(u32_of(header, 8).into())
+            .saturating_add_micros(i64::from(u32_of(header, 12)) / 1000);
         let clock = Clock {
             exported,
-            uptime: Some(header.sys_up_time),
+            uptime: Some(u32_of(header, 4)),
             started: None,
         };
         // The two high bits are the mode.
-        self.sampled(u64::from(header.sampling_interval & 0x3fff));
-        for flow in &packet.flowsets {
+        self.sampled(u64::from(u16_of(header, 22) & 0x3fff));
+        for flow in message.body.chunks_exact(V5_RECORD) {
             let at = |uptime| clock.at_uptime(uptime).unwrap_or(exported);
-            let record = Span::new(at(flow.first), at(flow.last)).map_err(Fault::from);
-            let record = record.and_then(|span| {
-                let transport = Transport::from_number(flow.protocol_number);
-                let fwd = Volume::new(u64::from(flow.d_pkts), u64::from(flow.d_octets));
+            let span = Span::new(at(u32_of(flow, 24)), at(u32_of(flow, 28)));
+            let record = span.map_err(Fault::from).and_then(|span| {
+                let transport = Transport::from_number(flow[38]);
+                let fwd = Volume::new(u32_of(flow, 16).into(), u32_of(flow, 20).into());
                 if fwd == Volume::ZERO {
                     return Err(Fault::NoTraffic);
                 }
-                let flags = TcpFlags::from_bits(flow.tcp_flags);
+                let end = |ip, port| {
+                    let ip = IpAddr::from(Ipv4Addr::from(u32_of(flow, ip)));
+                    Endpoint::new(ip, u16_of(flow, port))
+                };
+                let flags = TcpFlags::from_bits(flow[37]);
                 Ok(Record {
                     fwd,
                     fwd_flags: (transport == Transport::Tcp).then_some(flags),
-                    ..Record::new(
-                        transport,
-                        Endpoint::new(flow.src_addr.into(), flow.src_port),
-                        Endpoint::new(flow.dst_addr.into(), flow.dst_port),
-                        span,
-                    )
+                    ..Record::new(transport, end(0, 32), end(4, 34), span)
                 })
             });
             self.report.records += u64::from(record.is_ok());
@@ -218,89 +223,106 @@ impl<S: FnMut(Result<Record, Fault>)> Output<'_, S> {
         }
     }
 
-    fn v9(&mut self, packet: &V9, sets: usize) {
-        let header = &packet.header;
-        let exported = self
-            .known
-            .boot
-            .exported(header.unix_secs, header.sys_up_time);
-        let clock = Clock {
-            exported,
-            uptime: Some(header.sys_up_time),
-            started: None,
+    /// The sets of a v9 or IPFIX message.
+    fn sets(&mut self, known: &mut Known, message: &Message<'_>) {
+        let number = |at| u32_at(message.header, at).unwrap_or(0);
+        let moment = if message.version == 9 {
+            let (uptime, secs) = (number(4), number(8));
+            Moment {
+                exported: known.boot.exported(secs, uptime),
+                uptime: Some(uptime),
+            }
+        } else {
+            Moment {
+                exported: Timestamp::from_secs(number(4).into()),
+                uptime: None,
+            }
         };
-        self.kept_back(packet.flowsets.len(), sets);
-        for set in &packet.flowsets {
-            match &set.body {
-                v9::FlowSetBody::Data(data) => {
-                    self.not_empty(data.fields.is_empty());
-                    self.sampled_by(data.fields.first().map(Elements::v9));
-                    for record in &data.fields {
-                        self.fields(Fields::v9(record), &clock);
-                    }
-                }
-                v9::FlowSetBody::OptionsData(data) => {
-                    for record in &data.fields {
-                        self.report.options += 1;
-                        self.sampled_by(Some(Elements::v9(&record.options_fields)));
-                    }
-                }
-                v9::FlowSetBody::NoTemplate(_) => self.report.unread_sets += 1,
-                _ => {}
+        for (id, set) in message.sets() {
+            if let Some(kind) = Kind::of_set(message.version, id) {
+                self.templates(known, kind, set);
+            } else if id < Templates::FIRST {
+                self.fault(format!("set {id} is of no known kind"));
+            } else if let Some(template) = known.templates.get(id) {
+                self.data(&mut known.times, moment, &template, set);
+            } else {
+                self.report.unread_sets += 1;
+                known.waiting.push(id, moment, set);
             }
         }
     }
 
-    fn ipfix(&mut self, packet: &IPFix, sets: usize) {
-        let exported = Timestamp::from_secs(i64::from(packet.header.export_time));
-        self.kept_back(packet.flowsets.len(), sets);
-        for set in &packet.flowsets {
-            match &set.body {
-                ipfix::FlowSetBody::Data(data) => {
-                    self.not_empty(data.fields.is_empty());
-                    self.sampled_by(data.fields.first().map(Elements::ipfix));
-                    for record in &data.fields {
-                        let fields = Fields::ipfix(record);
-                        let started = self.known.started.or_else(|| {
-                            let end = fields.end_uptime()?;
-                            Some(self.known.guess.started(exported, end))
-                        });
-                        let clock = Clock {
-                            exported,
-                            uptime: None,
-                            started,
-                        };
-                        self.fields(fields, &clock);
-                    }
+    /// Learns templates, and reads the sets that waited for them.
+    fn templates(&mut self, known: &mut Known, kind: Kind, mut set: &[u8]) {
+        loop {
+            let (most, forgotten) = (ExportDecoder::TEMPLATES, &mut self.report.forgotten);
+            let id = match known.templates.next(kind, &mut set, most, forgotten) {
+                Ok(Some(id)) => id,
+                Ok(None) => return,
+                Err(fault) => {
+                    (self.sink)(Err(fault.into()));
+                    continue;
                 }
-                ipfix::FlowSetBody::OptionsData(data) => {
-                    for record in &data.fields {
-                        self.report.options += 1;
-                        self.sampled_by(Some(Elements::ipfix(record)));
-                        let started = Fields::ipfix(record).started();
-                        self.known.started = started.or(self.known.started);
-                    }
-                }
-                ipfix::FlowSetBody::NoTemplate(_) => self.report.unread_sets += 1,
-                _ => {}
+            };
+            for (moment, set) in known.waiting.take(id) {
+                let Some(template) = known.templates.get(id) else {
+                    break;
+                };
+                self.report.late_sets += 1;
+                self.report.unread_sets -= 1;
+                self.data(&mut known.times, moment, &template, &set);
             }
         }
     }
 
-    /// The parser keeps back sets without a template, and gives them with the message that brings it.
-    fn kept_back(&mut self, given: usize, own: usize) {
-        let late = given.saturating_sub(own) as u64;
-        self.report.late_sets += late;
-        self.report.unread_sets = self.report.unread_sets.saturating_sub(late);
-        self.report.unread_sets += own.saturating_sub(given) as u64;
+    /// Reads the records of a set: each is given, or is a fault.
+    fn data(&mut self, times: &mut Times, moment: Moment, template: &Template, set: &[u8]) {
+        let (mut left, mut values) = (set, Vec::new());
+        loop {
+            match template.next(&mut left, &mut values) {
+                Ok(true) if template.options => self.options(times, &values),
+                Ok(true) => self.record(times, moment, &values),
+                Ok(false) => break,
+                Err(fault) => return (self.sink)(Err(fault.into())),
+            }
+        }
+        // Padding is shorter than a record, aligns to four bytes, or is of zeros.
+        let padding = left.len() < 4 || left.iter().all(|&byte| byte == 0);
+        if left.len() == set.len() || !padding {
+            self.fault(format!(
+                "{} of {} bytes of a set are no record of its template",
+                left.len(),
+                set.len()
+            ));
+        }
     }
 
-    /// A set that holds not even one record does not fit its template.
-    fn not_empty(&mut self, empty: bool) {
-        if empty {
-            let text = "a set is shorter than a record of its template".to_owned();
-            (self.sink)(Err(ExportFault::Content(text).into()));
-        }
+    fn options(&mut self, times: &mut Times, values: &[(Place, &[u8])]) {
+        self.report.options += 1;
+        self.sampled_by(values);
+        times.started = Fields::new(values).started().or(times.started);
+    }
+
+    fn record(&mut self, times: &mut Times, moment: Moment, values: &[(Place, &[u8])]) {
+        self.sampled_by(values);
+        let fields = Fields::new(values);
+        let started = match moment.uptime {
+            Some(_) => None,
+            None => times.started.or_else(|| {
+                let end = fields.end_uptime()?;
+                Some(times.guess.started(moment.exported, end))
+            }),
+        };
+        let clock = Clock {
+            exported: moment.exported,
+            uptime: moment.uptime,
+            started,
+        };
+        self.fields(fields, &clock);
+    }
+
+    fn fault(&mut self, what: String) {
+        (self.sink)(Err(ExportFault::Content(what).into()));
     }
 
     fn fields(&mut self, fields: Fields, clock: &Clock) {
@@ -318,8 +340,8 @@ impl<S: FnMut(Result<Record, Fault>)> Output<'_, S> {
         }
     }
 
-    fn sampled_by(&mut self, elements: Option<Elements>) {
-        if let Some(one_in) = elements.and_then(|elements| elements.one_in()) {
+    fn sampled_by(&mut self, values: &[(Place, &[u8])]) {
+        if let Some(one_in) = Elements::new(values).one_in() {
             self.sampled(one_in);
         }
     }

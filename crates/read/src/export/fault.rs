@@ -30,7 +30,7 @@ pub enum ExportFault {
     #[error("no NetFlow 5, 9 or IPFIX packet in a UDP datagram of this capture")]
     None,
     /// At the end: sets whose template never came, or came when they were no longer held.
-    #[error("{sets} sets of records have no template, or one that they do not fit")]
+    #[error("{sets} sets of records have no template")]
     NoTemplate {
         /// How many.
         sets: u64,

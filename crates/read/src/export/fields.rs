@@ -1,10 +1,7 @@
 //! Information elements to a record.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
-use netflow_parser::{FieldValue, IpfixField, V9Field};
 use peerscope_flow::{Endpoint, Span, Timestamp, Transport, Volume};
 
 use super::clock::{Clock, Started};
@@ -52,29 +49,6 @@ mod ie {
     pub(super) const INITIATOR_PACKETS: u16 = 298;
     pub(super) const RESPONDER_PACKETS: u16 = 299;
     pub(super) const OBSERVED_MILLIS: u16 = 323;
-
-    /// Those that RFC 5103 may reverse.
-    pub(super) const REVERSIBLE: [u16; 19] = [
-        OCTETS,
-        PACKETS,
-        TCP_FLAGS,
-        END_UPTIME,
-        START_UPTIME,
-        OCTETS_TOTAL,
-        PACKETS_TOTAL,
-        START_SECONDS,
-        END_SECONDS,
-        START_MILLIS,
-        END_MILLIS,
-        START_MICROS,
-        END_MICROS,
-        START_NANOS,
-        END_NANOS,
-        START_DELTA,
-        END_DELTA,
-        DURATION_MILLIS,
-        DURATION_MICROS,
-    ];
 }
 
 /// The enterprise number of reversed elements (RFC 5103, section 6.1).
@@ -82,29 +56,31 @@ const REVERSE: u32 = 29_305;
 /// CERT, whose YAF writes TCP flags in elements of its own.
 const CERT: u32 = 6871;
 
-/// A place in a record for the value of an element.
-#[derive(Clone, Copy)]
-enum Place {
+/// What an element of a record is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
     Forward(u16),
     Reverse(u16),
     /// The time from the first packet to the first one of the other direction.
     ReverseDelay,
+    /// Nothing that is read.
+    Other,
 }
 
-static PLACES: LazyLock<HashMap<IpfixField, Place>> = LazyLock::new(|| {
-    let forward = (0..=ie::OBSERVED_MILLIS).map(|n| (IpfixField::new(n, None), Place::Forward(n)));
-    let reverse = ie::REVERSIBLE.map(|n| (IpfixField::new(n, Some(REVERSE)), Place::Reverse(n)));
-    // initialTCPFlags, unionTCPFlags, both ways, and reverseFlowDeltaMilliseconds.
-    let cert = [
-        (14, Place::Forward(ie::TCP_FLAGS)),
-        (15, Place::Forward(ie::TCP_FLAGS)),
-        (16_398, Place::Reverse(ie::TCP_FLAGS)),
-        (16_399, Place::Reverse(ie::TCP_FLAGS)),
-        (21, Place::ReverseDelay),
-    ];
-    let cert = cert.map(|(n, place)| (IpfixField::new(n, Some(CERT)), place));
-    forward.chain(reverse).chain(cert).collect()
-});
+impl Place {
+    /// The place of an element of an enterprise; 0 is the IANA.
+    pub(super) const fn new(number: u16, enterprise: u32) -> Self {
+        match (enterprise, number) {
+            (0, number) => Self::Forward(number),
+            (REVERSE, number) => Self::Reverse(number),
+            // initialTCPFlags and unionTCPFlags, both ways, and reverseFlowDeltaMilliseconds.
+            (CERT, 14 | 15) => Self::Forward(ie::TCP_FLAGS),
+            (CERT, 16_398 | 16_399) => Self::Reverse(ie::TCP_FLAGS),
+            (CERT, 21) => Self::ReverseDelay,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// The elements of one data record.
 #[derive(Debug, Default)]
@@ -173,30 +149,20 @@ pub(super) struct Made {
 }
 
 impl Fields {
-    pub(super) fn v9<'a>(record: impl IntoIterator<Item = &'a (V9Field, FieldValue)>) -> Self {
+    pub(super) fn new(record: &[(Place, &[u8])]) -> Self {
         let mut fields = Self::default();
-        for (field, value) in record {
-            fields.set(u16::from(*field), value);
-        }
-        fields
-    }
-
-    pub(super) fn ipfix<'a>(
-        record: impl IntoIterator<Item = &'a (IpfixField, FieldValue)>,
-    ) -> Self {
-        let mut fields = Self::default();
-        for (field, value) in record {
-            match PLACES.get(field) {
-                Some(Place::Forward(number)) => fields.set(*number, value),
-                Some(Place::Reverse(number)) => fields.reverse.set(*number, value),
-                Some(Place::ReverseDelay) => fields.reverse_delay = value::uint(value),
-                None => {}
+        for &(place, value) in record {
+            match place {
+                Place::Forward(number) => fields.set(number, value),
+                Place::Reverse(number) => fields.reverse.set(number, value),
+                Place::ReverseDelay => fields.reverse_delay = value::uint(value),
+                Place::Other => {}
             }
         }
         fields
     }
 
-    fn set(&mut self, number: u16, value: &FieldValue) {
+    fn set(&mut self, number: u16, value: &[u8]) {
         let slot = match number {
             ie::PROTOCOL => &mut self.protocol,
             ie::SRC_PORT | ie::UDP_SRC_PORT | ie::TCP_SRC_PORT => &mut self.src_port,
@@ -207,10 +173,10 @@ impl Fields {
             ie::INITIATOR_PACKETS => &mut self.initiator.packets,
             ie::RESPONDER_OCTETS => &mut self.responder.octets,
             ie::RESPONDER_PACKETS => &mut self.responder.packets,
-            ie::SRC_V4 => return self.src.v4 = value::address(value),
-            ie::DST_V4 => return self.dst.v4 = value::address(value),
-            ie::SRC_V6 => return self.src.v6 = value::address(value),
-            ie::DST_V6 => return self.dst.v6 = value::address(value),
+            ie::SRC_V4 => return self.src.v4 = value::v4(value),
+            ie::DST_V4 => return self.dst.v4 = value::v4(value),
+            ie::SRC_V6 => return self.src.v6 = value::v6(value),
+            ie::DST_V6 => return self.dst.v6 = value::v6(value),
             number => return self.forward.set(number, value),
         };
         *slot = value::uint(value).or(*slot);
@@ -330,7 +296,7 @@ impl Fields {
 }
 
 impl Way {
-    fn set(&mut self, number: u16, value: &FieldValue) {
+    fn set(&mut self, number: u16, value: &[u8]) {
         let slot = match number {
             ie::OCTETS => &mut self.delta.octets,
             ie::PACKETS => &mut self.delta.packets,
@@ -412,7 +378,7 @@ impl Time {
 }
 
 /// A time since the epoch, in units of some microseconds; 0 is an unset one.
-fn scaled(value: &FieldValue, micros: i64) -> Option<Timestamp> {
+fn scaled(value: &[u8], micros: i64) -> Option<Timestamp> {
     let value = value::uint(value).filter(|&value| value > 0)?;
     let micros = i64::try_from(value).ok()?.checked_mul(micros)?;
     Some(Timestamp::from_micros(micros))

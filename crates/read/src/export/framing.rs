@@ -1,23 +1,32 @@
 //! The frames of export packets: messages and the sets in them, by their lengths alone.
 
-use std::borrow::Cow;
-
 use super::fault::ExportFault;
 
-/// A message all of whose lengths hold.
+/// A message, up to the last set (v5: record) that is whole.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message<'a> {
-    /// Complete up to the last set that is whole.
-    pub(super) bytes: Cow<'a, [u8]>,
     pub(super) version: u16,
     /// Observation domain or source; 0 for v5.
     pub(super) domain: u32,
-    /// Whole sets (v9, IPFIX).
-    pub(super) sets: usize,
+    pub(super) header: &'a [u8],
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// The number and content of each set (v9, IPFIX).
+    pub(super) fn sets(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+        let mut left = self.body;
+        std::iter::from_fn(move || {
+            let (id, length) = (u16_at(left, 0)?, usize::from(u16_at(left, 2)?));
+            let set = left.get(SET_HEADER..length)?;
+            left = &left[length..];
+            Some((id, set))
+        })
+    }
 }
 
 const V5_HEADER: usize = 24;
-const V5_RECORD: usize = 48;
+pub(super) const V5_RECORD: usize = 48;
 const V9_HEADER: usize = 20;
 const IPFIX_HEADER: usize = 16;
 const SET_HEADER: usize = 4;
@@ -39,9 +48,7 @@ pub(super) fn split(packet: &[u8]) -> (Option<Message<'_>>, &[u8], Option<Export
 pub(super) fn recognise(mut packet: &[u8]) -> bool {
     while !packet.is_empty() {
         match split(packet) {
-            (Some(message), rest, None) if message.version == 5 || message.sets > 0 => {
-                packet = rest;
-            }
+            (Some(message), rest, None) if !message.body.is_empty() => packet = rest,
             _ => return false,
         }
     }
@@ -56,43 +63,31 @@ fn v5(packet: &[u8]) -> (Option<Message<'_>>, &[u8], Option<ExportFault>) {
         return (None, &[], Some(ExportFault::Count(count)));
     }
     let needed = V5_HEADER + usize::from(count) * V5_RECORD;
-    let message = |bytes| Message {
-        bytes,
+    let whole = needed.min(packet.len() - (packet.len() - V5_HEADER) % V5_RECORD);
+    let message = Message {
         version: 5,
         domain: 0,
-        sets: 0,
+        header: &packet[..V5_HEADER],
+        body: &packet[V5_HEADER..whole],
     };
-    if packet.len() >= needed {
-        let (bytes, rest) = packet.split_at(needed);
-        return (Some(message(bytes.into())), rest, None);
+    if whole == needed {
+        return (Some(message), &packet[needed..], None);
     }
-    let whole = (packet.len() - V5_HEADER) / V5_RECORD;
-    let mut bytes = packet[..V5_HEADER + whole * V5_RECORD].to_vec();
-    // At most 29.
-    bytes[3] = u8::try_from(whole).unwrap_or(0);
-    (
-        (whole > 0).then(|| message(bytes.into())),
-        &[],
-        Some(cut(needed, packet)),
-    )
+    (Some(message), &[], Some(cut(needed, packet)))
 }
 
 fn v9(packet: &[u8]) -> (Option<Message<'_>>, &[u8], Option<ExportFault>) {
     let (Some(domain), Some(body)) = (u32_at(packet, 16), packet.get(V9_HEADER..)) else {
         return (None, &[], Some(cut(V9_HEADER, packet)));
     };
-    let (length, sets, fault) = whole_sets(body);
-    let bytes = &packet[..V9_HEADER + length];
-    (
-        Some(Message {
-            bytes: bytes.into(),
-            version: 9,
-            domain,
-            sets,
-        }),
-        &[],
-        fault,
-    )
+    let (length, fault) = whole_sets(body);
+    let message = Message {
+        version: 9,
+        domain,
+        header: &packet[..V9_HEADER],
+        body: &body[..length],
+    };
+    (Some(message), &[], fault)
 }
 
 fn ipfix(packet: &[u8]) -> (Option<Message<'_>>, &[u8], Option<ExportFault>) {
@@ -108,48 +103,40 @@ fn ipfix(packet: &[u8]) -> (Option<Message<'_>>, &[u8], Option<ExportFault>) {
         return (None, &[], Some(ExportFault::Length(length)));
     }
     let (own, rest) = packet.split_at(needed.min(packet.len()));
-    let (whole, sets, fault) = whole_sets(&own[IPFIX_HEADER..]);
+    let (header, body) = own.split_at(IPFIX_HEADER);
+    let (whole, fault) = whole_sets(body);
     let fault = if needed > packet.len() {
         Some(cut(needed, packet))
     } else {
         fault
     };
-    let mut bytes = Cow::from(&own[..IPFIX_HEADER + whole]);
-    if bytes.len() != needed {
-        let length = u16::try_from(bytes.len()).unwrap_or(length).to_be_bytes();
-        bytes.to_mut()[2..4].copy_from_slice(&length);
-    }
-    (
-        Some(Message {
-            bytes,
-            version: 10,
-            domain,
-            sets,
-        }),
-        rest,
-        fault,
-    )
+    let message = Message {
+        version: 10,
+        domain,
+        header,
+        body: &body[..whole],
+    };
+    (Some(message), rest, fault)
 }
 
-/// Length and number of the sets that are whole, and what is wrong with the one after. Up to three
-/// bytes, and any number of zeros, are padding.
-fn whole_sets(body: &[u8]) -> (usize, usize, Option<ExportFault>) {
-    let (mut at, mut sets) = (0, 0);
+/// Length of the sets that are whole, and what is wrong with the one after. Up to three bytes, and
+/// any number of zeros, are padding.
+fn whole_sets(body: &[u8]) -> (usize, Option<ExportFault>) {
+    let mut at = 0;
     loop {
         let left = &body[at..];
         if left.len() < SET_HEADER || left.iter().all(|&byte| byte == 0) {
-            return (at, sets, None);
+            return (at, None);
         }
         let length = u16_at(left, 2).unwrap_or(0);
         let needed = usize::from(length);
         if needed < SET_HEADER {
-            return (at, sets, Some(ExportFault::Length(length)));
+            return (at, Some(ExportFault::Length(length)));
         }
         if needed > left.len() {
-            return (at, sets, Some(cut(needed, left)));
+            return (at, Some(cut(needed, left)));
         }
         at += needed;
-        sets += 1;
     }
 }
 
@@ -160,7 +147,7 @@ const fn cut(needed: usize, bytes: &[u8]) -> ExportFault {
     }
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes
         .get(at..)?
         .first_chunk()
@@ -168,7 +155,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
         .map(u16::from_be_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes
         .get(at..)?
         .first_chunk()
@@ -207,8 +194,9 @@ mod tests {
             let packet = ipfix_message(&[&good, &bad]);
             let (message, rest, found) = split(&packet);
             let message = message.unwrap();
-            assert_eq!((message.sets, message.domain, rest.len()), (1, 7, 0));
-            assert_eq!(message.bytes.as_ref(), ipfix_message(&[&good]));
+            assert_eq!((message.domain, rest.len()), (7, 0));
+            let sets: Vec<_> = message.sets().collect();
+            assert_eq!(sets, [(256, &[1, 2][..])]);
             assert_eq!(found, Some(fault));
             assert!(!recognise(&packet));
         }
@@ -224,7 +212,7 @@ mod tests {
         let mut packet = vec![0, 5, 0, 30];
         packet.resize(24 + 2 * 48 + 47, 0);
         let (message, rest, fault) = split(&packet);
-        assert_eq!(message.unwrap().bytes[..4], [0, 5, 0, 2]);
+        assert_eq!(message.unwrap().body.len(), 2 * V5_RECORD);
         assert_eq!(
             (rest.len(), fault),
             (

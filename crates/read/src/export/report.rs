@@ -24,10 +24,9 @@ pub struct ExportReport {
     ///
     /// Volumes are as exported, not scaled.
     pub sampled_one_in: Option<u64>,
-    /// Sets that came before their template and were read when it came: at least so many, for one
-    /// message may bring a template and keep another set waiting.
+    /// Sets that came before their template and were read when it came.
     pub late_sets: u64,
-    /// Sets still without a template, or that do not fit it.
+    /// Sets still without a template.
     pub unread_sets: u64,
     /// Templates that had to make room for others, and exporters for other exporters.
     pub forgotten: u64,

@@ -1,7 +1,6 @@
 //! Packet sampling, as exporters announce it.
 
-use netflow_parser::{FieldValue, IpfixField, V9Field};
-
+use super::fields::Place;
 use super::value;
 
 /// One packet in so many is sampled, by the elements of an options record or a data record; `None`
@@ -18,30 +17,19 @@ pub(super) struct Elements {
 }
 
 impl Elements {
-    pub(super) fn v9<'a>(record: impl IntoIterator<Item = &'a (V9Field, FieldValue)>) -> Self {
+    pub(super) fn new(record: &[(Place, &[u8])]) -> Self {
         let mut elements = Self::default();
-        for (field, value) in record {
-            elements.set(u16::from(*field), value);
-        }
-        elements
-    }
-
-    pub(super) fn ipfix<'a>(
-        record: impl IntoIterator<Item = &'a (IpfixField, FieldValue)>,
-    ) -> Self {
-        let mut elements = Self::default();
-        for (field, value) in record {
-            let number = NUMBERS
-                .into_iter()
-                .find(|&n| IpfixField::new(n, None) == *field);
-            if let Some(number) = number {
+        for &(place, value) in record {
+            if let Place::Forward(number) = place {
                 elements.set(number, value);
             }
         }
         elements
     }
 
-    fn set(&mut self, number: u16, value: &FieldValue) {
+    fn set(&mut self, number: u16, value: &[u8]) {
+        // samplingInterval, samplerRandomInterval, samplingPacketInterval, samplingPacketSpace,
+        // samplingSize, samplingPopulation, samplingProbability.
         let slot = match number {
             34 => &mut self.interval,
             50 => &mut self.random_interval,
@@ -74,7 +62,3 @@ impl Elements {
         plain.or_else(spaced).or_else(drawn).or_else(chance)
     }
 }
-
-/// samplingInterval, samplerRandomInterval, samplingPacketInterval, samplingPacketSpace,
-/// samplingSize, samplingPopulation, samplingProbability.
-const NUMBERS: [u16; 7] = [34, 50, 305, 306, 309, 310, 311];

@@ -1,60 +1,45 @@
-//! Values of information elements, whatever type the parser gave them.
+//! Values of information elements, from their bytes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netflow_parser::FieldValue;
-use netflow_parser::variable_versions::field_value::DurationValue;
 use peerscope_flow::Timestamp;
 
-/// An unsigned number of up to 8 bytes.
-pub(super) fn uint(value: &FieldValue) -> Option<u64> {
-    match value {
-        FieldValue::DataNumber(number) => number.as_u64(),
-        FieldValue::Duration(
-            DurationValue::Seconds { value, .. } | DurationValue::Millis { value, .. },
-        ) => Some(*value),
-        FieldValue::ProtocolType(protocol) => Some(u64::from(u8::from(*protocol))),
-        FieldValue::TcpControlBits(bits, _) => Some(u64::from(u16::from(*bits))),
-        FieldValue::FirewallEvent(event) => Some(u64::from(u8::from(*event))),
-        FieldValue::Vec(bytes) => big_endian(bytes),
-        _ => None,
-    }
-}
-
-fn big_endian(bytes: &[u8]) -> Option<u64> {
+/// An unsigned number of 1 to 8 bytes.
+pub(super) fn uint(bytes: &[u8]) -> Option<u64> {
     (1..=8)
         .contains(&bytes.len())
         .then(|| bytes.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)))
 }
 
-/// An address.
-pub(super) fn address(value: &FieldValue) -> Option<IpAddr> {
-    match value {
-        FieldValue::Ip4Addr(v4) => Some((*v4).into()),
-        FieldValue::Ip6Addr(v6) => Some((*v6).into()),
-        _ => None,
-    }
+/// An IPv4 address.
+pub(super) fn v4(bytes: &[u8]) -> Option<IpAddr> {
+    let octets: [u8; 4] = bytes.try_into().ok()?;
+    Some(Ipv4Addr::from(octets).into())
 }
 
-/// A number between 0 and 1, as `samplingProbability` is.
-pub(super) fn float(value: &FieldValue) -> Option<f64> {
-    match value {
-        FieldValue::Float64(value) => Some(*value),
-        _ => None,
+/// An IPv6 address.
+pub(super) fn v6(bytes: &[u8]) -> Option<IpAddr> {
+    let octets: [u8; 16] = bytes.try_into().ok()?;
+    Some(Ipv6Addr::from(octets).into())
+}
+
+/// A floating-point number of 8 bytes, or 4 (RFC 7011, section 6.2).
+pub(super) fn float(bytes: &[u8]) -> Option<f64> {
+    match *bytes {
+        [a, b, c, d] => Some(f32::from_be_bytes([a, b, c, d]).into()),
+        _ => Some(f64::from_be_bytes(bytes.try_into().ok()?)),
     }
 }
 
 /// A time in the 64-bit format of NTP (RFC 7011, section 6.1.9). Seconds below those of 1970 are
 /// of the era that begins in 2036.
-pub(super) fn ntp(value: &FieldValue) -> Option<Timestamp> {
+pub(super) fn ntp(bytes: &[u8]) -> Option<Timestamp> {
     const UNIX_EPOCH: u32 = 2_208_988_800;
-    let FieldValue::Duration(
-        DurationValue::MicrosNtp { seconds, fraction }
-        | DurationValue::NanosNtp { seconds, fraction },
-    ) = *value
-    else {
+    let &[a, b, c, d, e, f, g, h] = bytes else {
         return None;
     };
+    let seconds = u32::from_be_bytes([a, b, c, d]);
+    let fraction = u32::from_be_bytes([e, f, g, h]);
     let secs = i64::from(seconds.wrapping_sub(UNIX_EPOCH));
     // To the nearest nanosecond, for the fraction is binary; then down to the microsecond.
     let nanos = (u64::from(fraction) * 1_000_000_000 + (1 << 31)) >> 32;
@@ -74,25 +59,24 @@ mod tests {
                 (micros << 32) / 1_000_000,
                 ((micros << 32) + 500_000) / 1_000_000,
             ] {
-                let value = FieldValue::Duration(DurationValue::MicrosNtp {
-                    seconds: 2_208_988_800 + 1_700_000_000,
-                    fraction: u32::try_from(fraction).unwrap(),
-                });
+                let seconds = 2_208_988_800_u64 + 1_700_000_000;
+                let value = (seconds << 32 | fraction).to_be_bytes();
                 let expected = 1_700_000_000_000_000 + i64::try_from(micros).unwrap();
                 assert_eq!(ntp(&value).map(Timestamp::as_micros), Some(expected));
             }
         }
-        let era_1 = FieldValue::Duration(DurationValue::NanosNtp {
-            seconds: 0,
-            fraction: 0,
-        });
-        assert_eq!(ntp(&era_1), Some(Timestamp::from_secs(2_085_978_496)));
+        assert_eq!(ntp(&[0; 8]), Some(Timestamp::from_secs(2_085_978_496)));
+        assert_eq!(ntp(&[0; 4]), None);
     }
 
     #[test]
-    fn bytes_are_numbers_up_to_eight() {
-        assert_eq!(uint(&FieldValue::Vec(vec![1, 0])), Some(256));
-        assert_eq!(uint(&FieldValue::Vec(vec![])), None);
-        assert_eq!(uint(&FieldValue::Vec(vec![0; 9])), None);
+    fn a_value_has_a_length_that_fits() {
+        assert_eq!(uint(&[1, 0]), Some(256));
+        assert_eq!((uint(&[]), uint(&[0; 9])), (None, None));
+        assert_eq!(v4(&[192, 0, 2, 7]), Some([192, 0, 2, 7].into()));
+        assert_eq!((v4(&[0; 16]), v6(&[0; 4])), (None, None));
+        assert_eq!(float(&0.25_f32.to_be_bytes()), Some(0.25));
+        assert_eq!(float(&0.1_f64.to_be_bytes()), Some(0.1));
+        assert_eq!(float(&[0; 3]), None);
     }
 }
