@@ -216,6 +216,14 @@ fn account(report: &InputReport) -> ExitCode {
                 {
                     println!("    sampled, one packet in {one_in}: volumes are as exported");
                 }
+                if let Some(feed) = &log.feed
+                    && feed.is_seen_twice()
+                {
+                    println!(
+                        "    {} of {} flows were seen by several exporters: volumes are too high",
+                        feed.repeated, feed.lasting
+                    );
+                }
                 for (kind, count) in &log.skipped {
                     println!("    skipped {count} records: {kind}");
                 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use peerscope_flow::{Flow, Timestamp};
 use peerscope_meter::{CaptureError, Meter, MeterConfig};
-use peerscope_read::{Format, InOrder, MergedLogs, ReadError, ReadOptions, Source, Waiting};
+use peerscope_read::{Format, InOrder, MergedLogs, ReadError, ReadOptions, ReadReport, Waiting};
 use rayon::prelude::*;
 use thiserror::Error;
 
@@ -107,7 +107,7 @@ impl FlowFiles {
     ///
     /// # Errors
     ///
-    /// As `read_all`; if a file vanishes meanwhile, after others have been read.
+    /// As `read_all`.
     ///
     /// # Panics
     ///
@@ -119,7 +119,8 @@ impl FlowFiles {
         add: impl Fn(&mut S, &[Flow]) + Sync,
     ) -> Result<(), InputError> {
         let planned = plan(paths, &self.read, &self.sources)?;
-        self.share_planned(planned, sinks, add)
+        self.share_planned(planned, sinks, add);
+        Ok(())
     }
 
     /// Reads a file like [`read`](Self::read), shared out like
@@ -131,7 +132,7 @@ impl FlowFiles {
         add: impl Fn(&mut S, &[Flow]) + Sync,
     ) -> Result<&SourceReport, InputError> {
         let planned = plan::one(path.as_ref(), &self.read, &self.sources)?;
-        self.share_planned(vec![planned], sinks, add)?;
+        self.share_planned(vec![planned], sinks, add);
         Ok(&self.sources[self.sources.len() - 1])
     }
 
@@ -158,7 +159,7 @@ impl FlowFiles {
         planned: Vec<Planned>,
         sinks: &mut [S],
         add: impl Fn(&mut S, &[Flow]) + Sync,
-    ) -> Result<(), InputError> {
+    ) {
         // Only packets and records need their order.
         let mut alone = Vec::new();
         let mut together = Vec::new();
@@ -180,16 +181,14 @@ impl FlowFiles {
             if !is_alone {
                 self.sources.extend(together.next());
             } else if let Some(log) = alone.next() {
-                let source = log.open()?;
-                let report = if source.is_shared_out() {
-                    source.share_out(sinks, &add)?
-                } else {
-                    read_log(source, &mut |flows| spread(flows, sinks, &add))?
-                };
+                let mut unread = log.unread();
+                let report = share_log(log, sinks, &add).unwrap_or_else(|error| {
+                    unread.ended_by = Some(error.to_string());
+                    unread
+                });
                 self.sources.push(SourceReport::Log(Box::new(report)));
             }
         }
-        Ok(())
     }
 
     /// Reads what is to be read; the accounts in the order given.
@@ -288,13 +287,21 @@ pub(crate) fn spread<S: Send>(
     parts.for_each(|(sink, part)| add(sink, part));
 }
 
-fn read_log(
-    source: Source,
-    sink: &mut impl FnMut(&[Flow]),
-) -> Result<peerscope_read::ReadReport, ReadError> {
+/// Reads a log to the sinks, on several threads if its format allows it.
+fn share_log<S: Send>(
+    log: Waiting,
+    sinks: &mut [S],
+    add: impl Fn(&mut S, &[Flow]) + Sync,
+) -> Result<ReadReport, ReadError> {
+    let source = log.open()?;
+    if source.is_shared_out() {
+        return source.share_out(sinks, &add);
+    }
     let mut reader = source.into_flows()?;
     // An error that ends the source stands in its report.
-    batches(reader.by_ref().flatten(), sink);
+    batches(reader.by_ref().flatten(), &mut |flows: &[Flow]| {
+        spread(flows, sinks, &add);
+    });
     Ok(reader.into_report())
 }
 
@@ -437,6 +444,80 @@ mod tests {
                 .iter()
                 .all(|source| source.digest().is_some())
         );
+    }
+
+    /// A file that vanishes after the files were looked at ends nothing but itself.
+    #[test]
+    fn a_file_that_vanishes_is_told_and_the_others_are_read() {
+        let folder = folder();
+        let log = |second| format!("{HEADER}\n{}", row(second, 1));
+        let paths = [
+            folder.write("a.csv", log(1)),
+            folder.write("b.csv", log(2)),
+            folder.write("c.pcap", capture(&[(3, 7)])),
+            folder.write("d.csv", log(4)),
+        ];
+        let read = ReadOptions::new();
+        let mut reports = Vec::new();
+        for shared in [false, true] {
+            let mut files = FlowFiles::new(read.clone(), MeterConfig::new());
+            let planned = plan(&paths, &read, &[]).unwrap();
+            for gone in [1, 2] {
+                std::fs::rename(&paths[gone], paths[gone].with_extension("gone")).unwrap();
+            }
+            let mut flows = 0;
+            if shared {
+                files.share_planned(planned, &mut [&mut flows], |sum, batch| {
+                    **sum += batch.len();
+                });
+            } else {
+                files.read_planned(planned, |batch| flows += batch.len());
+            }
+            assert_eq!(flows, 2);
+            let report = files.finish(|_| {});
+            let faults: Vec<String> = report.faults().map(|fault| fault.to_string()).collect();
+            assert_eq!(faults.len(), 2, "{faults:?}");
+            assert!(faults[0].contains("b.csv"), "{faults:?}");
+            assert!(faults[1].contains("c.pcap"), "{faults:?}");
+            reports.push(report);
+            for gone in [1, 2] {
+                std::fs::rename(paths[gone].with_extension("gone"), &paths[gone]).unwrap();
+            }
+        }
+        assert_eq!(reports[0], reports[1]);
+    }
+
+    /// A file that grows while it is read is read to the end it has then.
+    #[test]
+    fn a_file_that_grows_is_read_to_its_end_and_its_size_is_what_was_read() {
+        use std::io::Write as _;
+        let folder = folder();
+        let small: String = (0..20_000).map(|i| row(i, 1)).collect();
+        for (name, content) in [
+            ("log", format!("{HEADER}\n{small}").into_bytes()),
+            ("capture", capture(&vec![(1, 1); 20_000])),
+        ] {
+            let path = folder.write(name, &content);
+            let more = match name {
+                "log" => row(30_000, 2).into_bytes(),
+                _ => capture(&[(2, 2)])[24..].to_vec(),
+            };
+            let read = ReadOptions::new();
+            let mut files = FlowFiles::new(read.clone(), MeterConfig::new());
+            let planned = plan([&path], &read, &[]).unwrap();
+            let mut file = std::fs::OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .unwrap();
+            file.write_all(&more).unwrap();
+            let mut flows = Vec::new();
+            files.read_planned(planned, |batch| flows.extend_from_slice(batch));
+            let report = files.finish(|batch| flows.extend_from_slice(batch));
+            assert!(flows.iter().any(|flow| flow.src.port == 2), "{name}");
+            let source = &report.sources[0];
+            assert_eq!(source.size(), Some((content.len() + more.len()) as u64));
+            assert_eq!(source.digest(), Digest::of_file(&path).ok());
+        }
     }
 
     #[test]

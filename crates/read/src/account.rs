@@ -50,6 +50,14 @@ impl<T> Accounted<T> {
         &mut self.report
     }
 
+    /// Takes the digest of all that is there by now, which for a file is its size.
+    fn close(&mut self) {
+        self.report.digest = self.digest.finish();
+        if self.is_file {
+            self.report.size = Some(self.digest.bytes());
+        }
+    }
+
     pub(crate) fn into_report(self) -> ReadReport {
         self.report
     }
@@ -73,7 +81,7 @@ impl<T> Iterator for Accounted<T> {
                         self.items.account(&mut self.report);
                         // A stream may have no end.
                         if self.is_file {
-                            self.report.digest = self.digest.finish();
+                            self.close();
                         }
                         return Some(Err(error));
                     }
@@ -81,7 +89,7 @@ impl<T> Iterator for Accounted<T> {
                 None => {
                     self.ended = true;
                     self.items.account(&mut self.report);
-                    self.report.digest = self.digest.finish();
+                    self.close();
                 }
             }
         }

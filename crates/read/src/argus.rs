@@ -107,7 +107,12 @@ impl ParseLine for Parser {
     fn parse(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
         let fields = line.split(|&byte| byte == b',');
         if let Some(columns) = &self.columns {
-            return self.record(&columns.row(fields, 0)?).map(Some);
+            let record = columns.row(fields.clone(), 0);
+            let record = record.and_then(|row| self.record(&row));
+            // `ra -L` repeats the header, and files may be concatenated.
+            if record.is_ok() || !recognise(line) {
+                return record.map(Some);
+            }
         }
         let columns = Columns::of(fields, &COLUMNS)?;
         columns.need([START, PROTO, SRC, SPORT, DIR, DST, DPORT, STATE])?;

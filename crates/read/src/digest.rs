@@ -114,6 +114,7 @@ pub struct Digesting(Arc<Mutex<State>>);
 struct State {
     input: Input,
     hasher: Sha256,
+    bytes: u64,
     failed: bool,
 }
 
@@ -123,6 +124,7 @@ impl Digesting {
         let state = State {
             input,
             hasher: Sha256::new(),
+            bytes: 0,
             failed: false,
         };
         let handle = Self(Arc::new(Mutex::new(state)));
@@ -135,6 +137,12 @@ impl Digesting {
         io::copy(&mut Shared(self.clone()), &mut io::sink()).ok()?;
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         (!state.failed).then(|| Digest(state.hasher.clone().finalize().into()))
+    }
+
+    /// The bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.bytes
     }
 }
 
@@ -152,6 +160,7 @@ impl Read for Shared {
         match state.input.read(buffer) {
             Ok(read) => {
                 state.hasher.update(&buffer[..read]);
+                state.bytes += read as u64;
                 Ok(read)
             }
             Err(error) => {
@@ -184,8 +193,10 @@ mod tests {
         for taken in 0..=3 {
             let (digest, mut input) = Digesting::new(Box::new(&b"abc"[..]));
             input.read_exact(&mut vec![0; taken]).unwrap();
+            assert_eq!(digest.bytes(), taken as u64);
             assert_eq!(digest.finish().unwrap().to_string(), ABC);
             assert_eq!(digest.finish().unwrap().to_string(), ABC);
+            assert_eq!(digest.bytes(), 3);
         }
     }
 

@@ -107,8 +107,9 @@ impl Waiting {
         }
     }
 
-    fn report(self) -> ReadReport {
-        ReadReport::new(self.name, self.format, Compression::None, self.size)
+    /// Its account as long as nothing of it was read.
+    pub fn unread(&self) -> ReadReport {
+        ReadReport::new(self.name.clone(), self.format, Compression::None, self.size)
     }
 }
 
@@ -139,7 +140,7 @@ enum State<T> {
 impl<T> Log<T> {
     fn into_report(self) -> Option<ReadReport> {
         match self.state {
-            State::Waiting(waiting) => Some(waiting.report()),
+            State::Waiting(waiting) => Some(waiting.unread()),
             State::Open(reader) => Some(reader.into_report()),
             State::Ended(report) => Some(*report),
             State::Moving => None,
@@ -147,14 +148,13 @@ impl<T> Log<T> {
     }
 
     fn start_reading(&mut self, waiting: Waiting) -> Result<(), ReadError> {
-        let (name, format, size) = (waiting.name.clone(), waiting.format, waiting.size);
+        let mut report = waiting.unread();
         match waiting.open().and_then(self.open) {
             Ok(reader) => {
                 self.state = State::Open(Box::new(reader));
                 Ok(())
             }
             Err(error) => {
-                let mut report = ReadReport::new(name, format, Compression::None, size);
                 report.count_error(&error, true);
                 self.state = State::Ended(Box::new(report));
                 Err(error)

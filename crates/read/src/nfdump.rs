@@ -18,7 +18,8 @@ use crate::{
 /// array, objects on lines of their own, or one a line. Times are civil and have no zone: see
 /// [`ReadOptions::with_utc_offset`]. Bytes are IP bytes. Where a record has `opkt` the exporter
 /// counted both directions; that says nothing about who began. Protocols other than TCP and UDP have
-/// no ports: nfdump puts the ICMP type there. The summary after the records ends the reading.
+/// no ports: nfdump puts the ICMP type there. What follows the summary is passed over, up to the
+/// header of the next output where several are concatenated.
 ///
 /// [`crate::Pair`] makes flows of the records.
 ///
@@ -125,7 +126,7 @@ impl ParseLine for Parser {
     type Item = Record;
 
     fn parse(&mut self, line: &[u8]) -> Result<Option<Record>, Fault> {
-        if self.summary {
+        if self.summary && !recognise(line) {
             return Ok(None);
         }
         if self.columns.is_none() && (self.json.is_some() || matches!(line[0], b'[' | b'{')) {
@@ -133,17 +134,22 @@ impl ParseLine for Parser {
             return object.add(line, self.limit, self.offset);
         }
         let fields = line.split(|&byte| byte == b',');
-        let Some(columns) = &self.columns else {
-            let columns = Columns::of(fields, &COLUMNS)?;
-            needed(&columns)?;
-            self.columns = Some(columns);
-            return Ok(None);
-        };
         if line.starts_with(b"Summary") || line.starts_with(b"No matching flows") {
-            self.summary = true;
+            self.summary = self.columns.is_some();
             return Ok(None);
         }
-        record(&columns.row(fields, 0)?, self.offset).map(Some)
+        if let Some(columns) = &self.columns {
+            let row = columns.row(fields.clone(), 0);
+            let record = row.and_then(|row| record(&row, self.offset));
+            if record.is_ok() || !recognise(line) {
+                return record.map(Some);
+            }
+        }
+        let columns = Columns::of(fields, &COLUMNS)?;
+        needed(&columns)?;
+        self.columns = Some(columns);
+        self.summary = false;
+        Ok(None)
     }
 
     fn end(&mut self) -> Option<Fault> {

@@ -17,7 +17,8 @@ pub struct ReadReport {
     pub format: Format,
     /// How it was compressed.
     pub compression: Compression,
-    /// Size in bytes as stored; `None` for a stream.
+    /// Size in bytes as stored, at the end of the reading: a file that grows meanwhile is read to the
+    /// end it has then. `None` for a stream.
     pub size: Option<u64>,
     /// Digest of the whole content as stored; `None` before the end, if reading failed, and for a
     /// stream that ended in a fault.

@@ -283,7 +283,7 @@ impl Source {
             let file = crate::ParquetFile::open(path)?;
             let (mut report, digest) =
                 rayon::join(|| file.share_out(sinks, &add), || self.digest.finish());
-            (report.size, report.digest) = (self.size, digest);
+            (report.size, report.digest) = (Some(self.digest.bytes()), digest);
             return Ok(report);
         }
         let mut flows = self.into_flows()?;

@@ -226,3 +226,46 @@ fn what_is_no_log_says_so() {
         assert!(!matches!(fault, Fault::Io(_)), "{text:?}: {fault}");
     }
 }
+
+/// Outputs of one tool behind each other, each with its header: a further header is no record, and
+/// says what the columns behind it are.
+#[test]
+fn concatenated_logs_are_read_whole() {
+    for (format, header, rows) in LOGS {
+        let log = format!("{header}{}", rows.concat());
+        let (flows, report) = read(format, log.repeat(3));
+        let packets: u64 = flows.iter().map(|flow| flow.fwd.packets).sum();
+        let (alone, _) = read(format, log);
+        let expected: u64 = alone.iter().map(|flow| flow.fwd.packets).sum();
+        assert_eq!((packets, report.records), (3 * expected, 6), "{header}");
+        assert_eq!((report.skipped_records(), report.ended_by), (0, None));
+    }
+    // A summary stands between them.
+    let (format, header, rows) = LOGS[4];
+    let summary = "Summary\nflows,bytes,packets,avg_bps,avg_pps,avg_bpp\n2,1056,6,1,1,1\n";
+    let first = format!("{header}{}{summary}", rows[0]);
+    let (flows, report) = read(format, format!("{first}{header}{}{summary}", rows[1]));
+    assert_eq!((ports(&flows), report.skipped_records()), (vec![1, 3], 0));
+}
+
+#[test]
+fn a_further_header_may_name_the_columns_in_another_order() {
+    let (format, header, [first, second]) = LOGS[0];
+    let swapped = header.replace("fwd_packets,fwd_bytes", "fwd_bytes,fwd_packets");
+    let text = format!(
+        "{header}{first}{swapped}{}",
+        second.replace("3,300", "300,3")
+    );
+    let (flows, report) = read(format, text);
+    assert_eq!((ports(&flows), report.skipped_records()), (vec![1, 3], 0));
+    assert_eq!(flows[0].fwd, flows[1].fwd);
+    // One that cannot be used ends the reading: what follows could be anything.
+    let bad = header.replace("fwd_packets", "packets");
+    let (flows, report) = read(format, format!("{header}{first}{bad}{second}"));
+    assert_eq!(ports(&flows), [1]);
+    let message = report.ended_by.unwrap();
+    assert!(
+        message.contains("log:3") && message.contains("packets"),
+        "{message}"
+    );
+}

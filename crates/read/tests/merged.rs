@@ -289,6 +289,67 @@ fn a_sampled_feed_among_exact_ones_is_seen() {
     assert_eq!(sampling, [None, Some(Sampling::Scaled(100))]);
 }
 
+/// Two exporters on one path, whose clocks differ by 3 ms.
+#[test]
+fn packets_that_two_exporters_saw_are_told_and_volumes_withheld() {
+    let folder = tempfile::tempdir().unwrap();
+    let [there, back] = connections(60);
+    let one = nfdump(folder.path(), "one", &[&there, &back]);
+    let (alone, reports) = merged(std::slice::from_ref(&one));
+    let feed = reports[0].feed.as_ref().unwrap();
+    assert_eq!((feed.lasting, feed.repeated), (60, 0));
+    assert!(feed.withheld().is_empty());
+    let later = |rows: &[String]| -> Vec<String> {
+        let rows = rows.iter().map(|row| row.replace(".000,", ".003,"));
+        rows.collect()
+    };
+    for (seen, told) in [(60, true), (6, true), (5, false)] {
+        let (there, back) = (later(&there[..seen]), later(&back[..seen]));
+        let two = nfdump(folder.path(), "two", &[&there, &back]);
+        let (flows, reports) = merged(&[one.clone(), two]);
+        assert_eq!(flows.len(), 60);
+        let keys = |flows: &[Flow]| flows.iter().map(Flow::key).collect::<Vec<_>>();
+        assert_eq!(keys(&flows), keys(&alone));
+        let doubled = flows.iter().zip(&alone);
+        let doubled = doubled.filter(|(flow, alone)| flow.fwd.bytes == 2 * alone.fwd.bytes);
+        assert_eq!(doubled.count(), seen);
+        let feed = reports[0].feed.as_ref().unwrap();
+        assert_eq!((feed.lasting, feed.repeated), (60, seen as u64));
+        let withheld: Vec<_> = feed.withheld().iter().map(|held| held.metric).collect();
+        let volumes = [
+            "bps-rcvd-TCP",
+            "bps-rcvd-UDP",
+            "bps-sent-TCP",
+            "bps-sent-UDP",
+        ];
+        assert_eq!(withheld, if told { &volumes[..] } else { &[] }, "{seen}");
+        assert_eq!(feed.is_seen_twice(), told);
+        if told {
+            let reason = feed.withheld()[0].reason.to_string();
+            assert!(
+                reason.starts_with(&format!("{seen} of 60 flows")),
+                "{reason}"
+            );
+        }
+    }
+}
+
+/// What one exporter may send of one direction: parts that a timeout cut, and records of their own
+/// for each type of service.
+#[test]
+fn parts_of_one_conversation_are_not_seen_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (1..=60).flat_map(|i| {
+        let ends = format!("10.0.0.{i},192.0.2.1");
+        let part = |second, packets| record(second, &ends, "50000,4662", "...AP..", packets);
+        [part(i, 5), part(i + 1, 5), part(i + 1, 6)]
+    });
+    let file = nfdump(folder.path(), "parts", &[&rows.collect::<Vec<_>>()]);
+    let (flows, reports) = merged(&[file]);
+    let feed = reports[0].feed.as_ref().unwrap();
+    assert_eq!((flows.len(), feed.lasting, feed.repeated), (60, 60, 0));
+}
+
 #[test]
 fn a_stream_takes_part() {
     let folder = tempfile::tempdir().unwrap();

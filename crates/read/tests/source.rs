@@ -272,6 +272,46 @@ fn what_is_no_source_of_flows_says_so() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_without_permission_and_a_pipe_without_content_say_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = file(format!("{HEADER}\n{GOOD}\n").as_bytes());
+    std::fs::set_permissions(&scratch.path, std::fs::Permissions::from_mode(0)).unwrap();
+    if std::fs::File::open(&scratch.path).is_ok() {
+        eprintln!("skipped: this user may read every file");
+    } else {
+        let error = Source::open(&scratch.path, &ReadOptions::new()).unwrap_err();
+        assert!(error.to_string().contains("denied"), "{error}");
+        assert!(error.to_string().contains("flows: "), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::write(pipe, "").unwrap()
+    });
+    let error = Source::open(&pipe, &ReadOptions::new()).unwrap_err();
+    writer.join().unwrap();
+    assert!(matches!(error.fault, Fault::Empty), "{error}");
+    assert!(error.to_string().contains("pipe: "), "{error}");
+}
+
+/// A shorter file than it was when it was opened: what is there is read, and its size told.
+#[test]
+fn a_file_that_is_cut_while_it_is_read_is_read_to_its_end() {
+    let scratch = file(text(40_000).as_bytes());
+    let source = Source::open(&scratch.path, &ReadOptions::new()).unwrap();
+    let length = text(20_000).len() as u64;
+    let cut = std::fs::OpenOptions::new().write(true).open(&scratch.path);
+    cut.unwrap().set_len(length).unwrap();
+    let mut reader = source.into_flows().unwrap();
+    assert_eq!(reader.by_ref().flatten().count(), 20_000);
+    assert_eq!(reader.into_report().size, Some(length));
+}
+
 #[test]
 fn a_capture_keeps_its_bytes() {
     let bytes = [b"\x0a\x0d\x0d\x0a".as_slice(), &vec![7; 200_000]].concat();

@@ -227,6 +227,10 @@ fn lab_capture(folder: &Path, file: &str) -> Result<(), Failed> {
             "both directions",
             feed.sidedness() == Sidedness::Both && feed.sampling().is_none(),
         ),
+        (
+            "packets seen once",
+            feed.repeated == 0 && feed.lasting > 0 && !feed.is_seen_twice(),
+        ),
     ];
     all_hold(&holds)
 }

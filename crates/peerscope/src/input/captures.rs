@@ -193,8 +193,10 @@ impl Open {
     }
 
     fn end(self, ended_by: Option<String>) -> CaptureReport {
+        let digest = self.digesting.finish();
         CaptureReport {
-            digest: self.digesting.finish(),
+            digest,
+            size: self.report.size.map(|_| self.digesting.bytes()),
             ended_by,
             ..self.report
         }

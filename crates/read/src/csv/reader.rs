@@ -19,7 +19,8 @@ use crate::{Fault, Position, Problem, ReadError, ReadOptions, address, number};
 /// Columns are found by name and may stand in any order; a missing or unknown one is an error.
 /// An empty field is none or unknown. Fields may be quoted (RFC 4180) and then hold commas and
 /// quotes, but no line breaks: one flow is one line, so that an unmatched quote spoils one record
-/// and not the rest of the file. Empty lines are no records. Numbers are whole and lie in
+/// and not the rest of the file. Empty lines are no records. Files may be concatenated: a further
+/// header holds for what follows it. Numbers are whole and lie in
 /// `0..=2^53`. The initiator is the one the file states ([`InitiatorEvidence::Exporter`]).
 ///
 /// After an error of one record the iterator goes on with the next; after a fatal one it ends.
@@ -85,12 +86,17 @@ impl<R: Read> CsvReader<R> {
                 continue;
             }
             let flow = if memchr::memchr(b'"', line.text).is_none() {
-                split(line.text, &mut self.ends).map_err(at)?;
-                parse(line.text, &self.ends, layout, &mut self.memo)
+                split(line.text, &mut self.ends)
+                    .and_then(|()| parse(line.text, &self.ends, layout, &mut self.memo))
             } else {
-                let text = unquote(line.text, &mut self.ends).map_err(at)?;
-                parse(&text, &self.ends, layout, &mut self.memo)
+                unquote(line.text, &mut self.ends)
+                    .and_then(|text| parse(&text, &self.ends, layout, &mut self.memo))
             };
+            // Looked at only where no flow can be read.
+            if flow.is_err() && super::recognise(line.text) {
+                self.layout = Some(Layout::of_header(line.text).map_err(at)?);
+                continue;
+            }
             return flow.map(Some).map_err(at);
         }
         match self.layout {

@@ -175,6 +175,26 @@ impl<'a> Conversation<'a> {
         })
     }
 
+    /// Whether some record is longer than an instant.
+    pub(super) fn lasts(&self) -> bool {
+        self.records.iter().any(|record| record.span.micros() > 0)
+    }
+
+    /// Whether two records count the same packets: those of one side, as many and as large, at the
+    /// same time. One cache of an exporter holds one record of a side at a time.
+    pub(super) fn is_repeated(&self) -> bool {
+        let mut before = [None; 2];
+        self.records.iter().any(|record| {
+            let from = usize::from(record.src != self.sides[0].end);
+            let twin: Option<&Record> = before[from].replace(record);
+            twin.is_some_and(|twin| {
+                (twin.fwd, twin.rev) == (record.fwd, record.rev)
+                    && twin.span.start() < record.span.end()
+                    && record.span.start() < twin.span.end()
+            })
+        })
+    }
+
     pub(super) fn flow(&self, pairing: &Pairing, ports: &ServedPorts, latest: Timestamp) -> Flow {
         let (from, evidence) = self.initiator(pairing, ports);
         let (src, dst) = (&self.sides[from], &self.sides[1 - from]);

@@ -45,6 +45,11 @@ pub struct Feed {
     pub without_syn: u64,
     /// Of these, those of up to three packets, none of which ends a connection either.
     pub fragments: u64,
+    /// Flows of which some record is longer than an instant.
+    pub lasting: u64,
+    /// Of these, those in which two records of one direction count as many packets and bytes, at
+    /// times that overlap: most likely the same packets.
+    pub repeated: u64,
     /// The greatest common divisor of all counts of packets, 0 before the first.
     pub packet_divisor: u64,
     /// One packet in so many was sampled, as the exporter says.
@@ -109,6 +114,13 @@ pub enum WithheldReason {
     NoInitiator,
     /// Only some of the packets are in the feed.
     Sampled(Sampling),
+    /// Several exporters saw the same packets, and all count.
+    SeenTwice {
+        /// Flows with two records of the same packets.
+        repeated: u64,
+        /// Flows that could show such records.
+        of: u64,
+    },
 }
 
 impl fmt::Display for WithheldReason {
@@ -125,6 +137,11 @@ impl fmt::Display for WithheldReason {
             Self::NoInitiator => {
                 f.write_str("the feed is one-sided: who began cannot be told from who answered")
             }
+            Self::SeenTwice { repeated, of } => write!(
+                f,
+                "{repeated} of {of} flows have two records of one direction with the same packets at \
+                 one time: several exporters, or both sides of one, saw them, and volumes count twice"
+            ),
             Self::Sampled(Sampling::Stated(n)) => {
                 write!(f, "the exporter samples one packet in {n}")
             }
@@ -246,6 +263,13 @@ impl Feed {
         None
     }
 
+    /// Whether several exporters, or the incoming and the outgoing side of one, report the same
+    /// packets: of at least 20 flows longer than an instant, one in ten and more are
+    /// [`Feed::repeated`]. Flows, their times and their initiators stay right, volumes are too high.
+    pub const fn is_seen_twice(&self) -> bool {
+        self.lasting >= ENOUGH && self.repeated.saturating_mul(10) >= self.lasting
+    }
+
     /// The metrics that would be wrong, each with the reason; none twice.
     pub fn withheld(&self) -> Vec<Withheld> {
         let mut withheld: Vec<Withheld> = Vec::new();
@@ -273,6 +297,10 @@ impl Feed {
             add(&DIRECTIONS, reason);
             add(&LIFETIMES, reason);
         }
+        if self.is_seen_twice() {
+            let (repeated, of) = (self.repeated, self.lasting);
+            add(&VOLUMES[..4], WithheldReason::SeenTwice { repeated, of });
+        }
         withheld
     }
 
@@ -293,6 +321,10 @@ impl Feed {
 
     pub(super) fn count_flow(&mut self, conversation: &Conversation<'_>, flow: &Flow) {
         self.flows += 1;
+        if conversation.lasts() {
+            self.lasting += 1;
+            self.repeated += u64::from(conversation.is_repeated());
+        }
         *self.initiators.entry(flow.initiator).or_default() += 1;
         let sides = &conversation.sides;
         let tcp = conversation.transport == Transport::Tcp;
