@@ -283,6 +283,29 @@ mod tests {
             .prop_map(|(low, len)| IpNet::new(IpAddr::V4(low.into()), len).unwrap().trunc())
     }
 
+    #[cfg(feature = "serde")]
+    fn any_net() -> impl Strategy<Value = IpNet> {
+        (any::<IpAddr>(), 0_u8..=128).prop_map(|(ip, len)| {
+            let longest = if ip.is_ipv4() { 32 } else { 128 };
+            IpNet::new(ip, len.min(longest)).unwrap()
+        })
+    }
+
+    #[cfg(feature = "serde")]
+    proptest! {
+        #[test]
+        fn topologies_survive_their_json(
+            monitored in prop::collection::vec(any_net(), 0..6),
+            provider in prop::collection::vec(any_net(), 0..6),
+        ) {
+            let topology = Topology::new(monitored, provider);
+            let text = serde_json::to_string(&topology).unwrap();
+            let read: Topology = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(&read, &topology);
+            prop_assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
+    }
+
     proptest! {
         #[test]
         fn flattened_ranges_equal_the_textbook(

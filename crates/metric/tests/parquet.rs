@@ -1,21 +1,24 @@
 //! The Parquet samples hold what the CSV ones do.
 #![cfg(feature = "parquet")]
 
+use std::net::IpAddr;
+
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use peerscope_flow::{
-    Application, Endpoint, Family, Flow, Span, Timestamp, Topology, Transport, Volume,
+    Application, Endpoint, Family, Flow, SlotLength, Span, Timestamp, Topology, Transport, Volume,
 };
 use peerscope_metric::{MetricSet, SampleTable};
-use peerscope_slot::{Aggregation, aggregate};
+use peerscope_slot::{Aggregation, HostSlot, aggregate};
+use proptest::prelude::*;
 
-#[test]
-fn every_cell_is_that_of_the_csv() {
+/// Samples of hosts, each in one of two slots, with metrics of any value beside those of the paper.
+fn table(hosts: u32, flows: u32, set: &MetricSet) -> SampleTable {
     let family = Family::emule();
     let topology = Topology::new(["10.0.0.0/8".parse().unwrap()], []);
-    let flows: Vec<Flow> = (0..40_000_u32)
+    let flows: Vec<Flow> = (0..flows)
         .map(|i| Flow {
             app: Some(Application::Kad),
             fwd: Volume::new(3, u64::from(100 + i % 7)),
@@ -23,17 +26,57 @@ fn every_cell_is_that_of_the_csv() {
             ..Flow::new(
                 Transport::Udp,
                 Endpoint::new(
-                    std::net::Ipv4Addr::from_bits(0x0a00_0000 + i % 20_000).into(),
+                    std::net::Ipv4Addr::from_bits(0x0a00_0000 + i % hosts).into(),
                     4672,
                 ),
                 Endpoint::new([192, 0, 2, 7].into(), 4672),
-                Span::at(Timestamp::from_secs(i64::from(i / 20_000) * 300)),
+                Span::at(Timestamp::from_secs(i64::from(i / hosts) * 300)),
             )
         })
         .collect();
     let slots = aggregate(&flows, &Aggregation::new(family.clone(), topology));
-    let table = SampleTable::new(&slots, &family, &MetricSet::paper());
+    SampleTable::new(&slots, &family, set)
+}
+
+#[test]
+fn every_cell_is_that_of_the_csv() {
+    let table = table(20_000, 40_000, &MetricSet::paper());
     assert_eq!(table.len(), 40_000);
+    same_cells(&table);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Numbers of any size: their text reads back exactly, and Parquet holds the same.
+    #[test]
+    fn any_values_survive_both_files(bits in prop::collection::vec(prop::option::of(any::<u64>()), 1..40)) {
+        let hosts = u32::try_from(bits.len()).unwrap();
+        let values: Vec<Option<f64>> = bits.iter().map(|bits| bits.map(f64::from_bits)).collect();
+        let given = values.clone();
+        let value = move |slot: &HostSlot, _: SlotLength| match slot.host {
+            IpAddr::V4(host) => given[(host.to_bits() & 0xff_ffff) as usize],
+            IpAddr::V6(_) => None,
+        };
+        let set = MetricSet::paper().with("any", "", value).unwrap();
+        let table = table(hosts, hosts, &set);
+        same_cells(&table);
+        let mut csv = Vec::new();
+        table.write_csv(&mut csv).unwrap();
+        let mut reader = csv::Reader::from_reader(csv.as_slice());
+        let any = reader.headers().unwrap().iter().position(|name| name == "any").unwrap();
+        let read: Vec<Option<u64>> = reader
+            .records()
+            .map(|row| row.unwrap()[any].parse::<f64>().ok().map(f64::to_bits))
+            .collect();
+        let finite = |value: Option<f64>| value.filter(|value| value.is_finite()).map(f64::to_bits);
+        let expected: Vec<Option<u64>> = values.into_iter().map(finite).collect();
+        prop_assert_eq!(read, expected);
+    }
+}
+
+/// Parquet and CSV hold the same text in every cell.
+fn same_cells(table: &SampleTable) {
     let mut csv = Vec::new();
     table.write_csv(&mut csv).unwrap();
     let csv = String::from_utf8(csv).unwrap();

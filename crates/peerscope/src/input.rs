@@ -475,7 +475,7 @@ mod tests {
             }
             assert_eq!(flows, 2);
             let report = files.finish(|_| {});
-            let faults: Vec<String> = report.faults().map(|fault| fault.to_string()).collect();
+            let faults: Vec<String> = report.faults().map(str::to_owned).collect();
             assert_eq!(faults.len(), 2, "{faults:?}");
             assert!(faults[0].contains("b.csv"), "{faults:?}");
             assert!(faults[1].contains("c.pcap"), "{faults:?}");
