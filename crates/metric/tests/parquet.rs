@@ -1,5 +1,6 @@
 //! The Parquet samples hold what the CSV ones do.
 #![cfg(feature = "parquet")]
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::net::IpAddr;
 

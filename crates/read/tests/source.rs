@@ -277,7 +277,7 @@ fn what_is_no_source_of_flows_says_so() {
 fn a_file_without_permission_and_a_pipe_without_content_say_so() {
     use std::os::unix::fs::PermissionsExt as _;
     let scratch = file(format!("{HEADER}\n{GOOD}\n").as_bytes());
-    std::fs::set_permissions(&scratch.path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&scratch.path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&scratch.path).is_ok() {
         eprintln!("skipped: this user may read every file");
     } else {
