@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use rayon::prelude::*;
 
+use crate::any_client::Met;
 use crate::bucket::{Series, co_occurrences, mean_neighbours, mix, sample, unit};
 use crate::evidence::Pair;
 use crate::hypothesis::{Hypothesis, Side};
@@ -46,8 +47,8 @@ pub enum BucketPairs {
 pub(crate) struct Candidates {
     /// Groups x => y with enough co-occurrences.
     pub(crate) pairs: Vec<(u32, u32)>,
-    /// Patterns p => q with their co-occurrences at one client.
-    pub(crate) pooled: Vec<(u32, u32, u32)>,
+    /// Groups of one client that met, of patterns that may make a generic rule.
+    pub(crate) met: Vec<Met>,
     pub(crate) sampled: Vec<SampledBucket>,
 }
 
@@ -61,7 +62,7 @@ pub(crate) fn candidates(table: &Table<'_>) -> (Candidates, u128) {
     let mut all = Candidates::default();
     for part in parts {
         all.pairs.extend(part.pairs);
-        all.pooled.extend(part.pooled);
+        all.met.extend(part.met);
         all.sampled.extend(part.sampled);
     }
     let (strangers, drawn) = strangers(table);
@@ -149,13 +150,12 @@ fn host_candidates(table: &Table<'_>, host: usize) -> Candidates {
             if both >= parameters.min_cooccurrence {
                 found.pairs.push((x, y));
             }
-            let (p, q) = (table.pattern_of[x as usize], table.pattern_of[y as usize]);
             if pool
                 && kind == BucketPairs::Initiated
                 && table.can_lead_pool(table.pattern(x))
                 && table.can_follow_pool(table.pattern(y))
             {
-                found.pooled.push((p, q, both));
+                found.met.push(Met { x, y, both });
             }
         }
     }

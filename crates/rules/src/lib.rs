@@ -38,12 +38,14 @@
 //! The method follows eXpose (Kandula, Chandra and Katabi, *What's going on? Learning
 //! communication rules in edge networks*, SIGCOMM 2008); only its case studies were at hand, so the
 //! algorithm is a reconstruction. Ours are: the local baseline and its multiple testing, the
-//! margin `min_lift`, clumps, the partial conjunction of generic rules, and these readings:
+//! margin `min_lift`, starts nearby, company in bursts, beats in step, clumps, the partial
+//! conjunction of generic rules, and these readings:
 //!
 //! - **Score**: the positive part of the J-measure, of X beginning and Y being present.
 //! - **Test** ([`Null::LocalBaseline`]): traffic comes in sessions and bursts, so chance is judged
-//!   by the seconds around each event, by starts of Y shortly before and after, and co-occurrences
-//!   within one run of Y count as one.
+//!   by the seconds around each event, by starts of Y shortly before and after, and by who else
+//!   begins beside X; co-occurrences within one run of Y count as one. Groups of one host and
+//!   period are in step only if more of them are than phases drawn at random would be.
 //! - **False discovery rate**: over all pairs that share an address and have enough events of
 //!   their own, tested or pruned.
 //! - **Generic rules** must hold without their strongest binding. They are counted over a
@@ -58,7 +60,8 @@
 //!   order and delay of rules found, it finds none.
 //! - What happens in every second of a session, or whenever a session begins, cannot be told from
 //!   the session.
-//! - Two things of one period that keep their phase by chance look like a rule.
+//! - Two things of one period that keep their phase by chance look like a rule, unless there are
+//!   many of that period around a host.
 //!
 //! The crate opens no files and reads no clock. Feature `serde` adds JSON.
 

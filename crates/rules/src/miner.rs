@@ -51,7 +51,7 @@ impl Miner {
     /// # Complexity
     ///
     /// One step per event and co-active flow group of the same host (at most `bucket_limit` of
-    /// them on average), then O(events of X) per pair with enough co-occurrences.
+    /// them on average), then O(events of X near Y) per pair with enough co-occurrences.
     pub fn mine(&self, activity: &Activity) -> RuleSet {
         let table = Table::new(activity, &self.parameters);
         let (candidates, mut tests) = concrete::candidates(&table);
@@ -61,7 +61,7 @@ impl Miner {
             .filter_map(|&(x, y)| concrete::test(&table, x, y))
             .collect();
         if self.parameters.looks_for(Template::AnyClient) {
-            let (more, count) = any_client::rules(&table, candidates.pooled);
+            let (more, count) = any_client::rules(&table, candidates.met, &candidates.sampled);
             found.extend(more);
             tests += count;
         }

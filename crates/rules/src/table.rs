@@ -39,6 +39,8 @@ pub(crate) struct Pattern {
     pub(crate) members: Vec<u32>,
     pub(crate) events: u64,
     pub(crate) present: u64,
+    /// Windows of its clients' sessions.
+    pub(crate) active: u64,
 }
 
 impl<'a> Table<'a> {
@@ -197,6 +199,7 @@ impl<'a> Table<'a> {
                 group: self.activity.groups[members[0] as usize].group.any_src(),
                 events: sum(&|id| self.events[id as usize].len() as u64),
                 present: sum(&|id| u64::from(self.activity.groups[id as usize].present.len())),
+                active: sum(&|id| self.active[self.activity.groups[id as usize].src as usize]),
                 members,
             };
             for &id in &pattern.members {
