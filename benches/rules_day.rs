@@ -1,14 +1,17 @@
-//! Reads flows from a file and mines them, as a whole or as a stream: times of both in one run.
+//! Reads flows from a file and mines them, as a whole or as a stream: times of both in one run, on
+//! the wall and on processors, and the memory it took.
 //!
 //! `cargo run --release -p peerscope-benches --example rules_day -- out/flows.csv`
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
+use peerscope_benches::process::{cpu_seconds, peak_rss};
 use peerscope_read::{ReadOptions, Source};
 use peerscope_rules::{Activity, GroupActivity, Miner, Parameters, RuleBook, StreamMiner};
 
@@ -25,19 +28,16 @@ struct Arguments {
     neighbours: bool,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a stopwatch around the library, not in it"
-)]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let miner = Miner::new(Parameters::default())?;
     let flows = || Source::open(&arguments.flows, &ReadOptions::new())?.into_flows();
-    let start = Instant::now();
+    let clock = Clock::start();
     let count = flows()?.flatten().count();
-    let read = start.elapsed().as_secs_f64();
-    println!("{count} flows read in {read:.2} s");
-    let start = Instant::now();
+    let read = clock.stop();
+    println!("{count} flows read in {read}");
+    let clock = Clock::start();
+    let mut activity = None;
     if arguments.stream {
         let mut stream = StreamMiner::new(miner, RuleBook::new());
         let mut novel = 0;
@@ -47,39 +47,75 @@ fn main() -> Result<(), Box<dyn Error>> {
         let counts = stream.counts();
         println!("{novel} novel rules, {counts:?}");
     } else {
-        let mut activity = miner.activity();
+        let mut builder = miner.activity();
         for flow in flows()? {
-            activity.push(&flow?);
+            builder.push(&flow?);
         }
-        let activity = activity.finish()?;
-        let found = miner.mine(&activity);
-        let mined = start.elapsed().as_secs_f64();
+        let flows = activity.insert(builder.finish()?);
+        let found = miner.mine(flows);
         println!(
             "{} groups, {} tests, {} rules, {} buckets sampled",
-            activity.groups().len(),
+            flows.groups().len(),
             found.tests,
             found.rules.len(),
             found.sampled.len()
         );
-        told(mined, read);
-        if arguments.neighbours {
-            let pairs = neighbours(&activity);
-            println!(
-                "{pairs} co-active pairs, {:.1} neighbours a flow",
-                pairs as f64 / count as f64
-            );
-        }
-        return Ok(());
     }
-    told(start.elapsed().as_secs_f64(), read);
+    let mined = clock.stop();
+    println!(
+        "read again and mined in {mined}: {:.1} times on the wall, {:.1} of processors",
+        mined.wall / read.wall,
+        mined.cpu / read.cpu
+    );
+    if let Some(peak) = peak_rss() {
+        println!("{} MiB at most", peak >> 20);
+    }
+    if let Some(activity) = activity.filter(|_| arguments.neighbours) {
+        let pairs = neighbours(&activity);
+        println!(
+            "{pairs} co-active pairs, {:.1} neighbours a flow, {:.2} us of processors a pair",
+            pairs as f64 / count as f64,
+            1e6 * (mined.cpu - read.cpu) / pairs as f64
+        );
+    }
     Ok(())
 }
 
-fn told(mined: f64, read: f64) {
-    println!(
-        "read again and mined in {mined:.2} s, {:.1} times",
-        mined / read
-    );
+struct Clock {
+    wall: Instant,
+    cpu: f64,
+}
+
+/// Seconds.
+struct Took {
+    wall: f64,
+    cpu: f64,
+}
+
+impl Clock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a stopwatch around the library, not in it"
+    )]
+    fn start() -> Self {
+        Self {
+            wall: Instant::now(),
+            cpu: cpu_seconds(),
+        }
+    }
+
+    fn stop(&self) -> Took {
+        Took {
+            wall: self.wall.elapsed().as_secs_f64(),
+            cpu: cpu_seconds() - self.cpu,
+        }
+    }
+}
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} s, {:.2} s of processors", self.wall, self.cpu)
+    }
 }
 
 /// Pairs of a beginning of a flow group and a group of the same host that is present then.
