@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use common::{CALLED, DEPARTED, FAKED, GONE_AT, NATTED, Plot, Rng, SLOT, aggregation, analyse};
 use common::{findings, host, peer, trace};
 use peerscope_findings::{
-    Benign, Detectors, Finding, Findings, FindingsConfig, FlowLog, Kind, SampleRef, Scene,
+    Detectors, Finding, Findings, FindingsConfig, FlowLog, Kind, SampleRef, Scene,
 };
 use peerscope_flow::{Endpoint, Flow, SlotIndex, Span, Timestamp};
 use peerscope_slot::aggregate;
@@ -132,6 +132,7 @@ fn a_host_that_comes_back_or_left_too_late_has_not_departed() {
     assert!(found.unanswered[0].udp.undecided > 0);
 }
 
+#[cfg(feature = "serde")]
 #[test]
 fn a_known_benign_finding_is_muted_and_counted() {
     let flows = trace(3, Plot::All);
@@ -158,7 +159,7 @@ fn a_known_benign_finding_is_muted_and_counted() {
         .map(|muted| muted.reason.as_str())
         .collect();
     assert_eq!(muted, ["a test of ours", "left with notice"]);
-    let covers = |entry: &Benign| {
+    let covers = |entry: &peerscope_findings::Benign| {
         loud.active
             .iter()
             .filter(|finding| entry.covers(finding))
@@ -200,6 +201,7 @@ fn kinds_of_ones_own_are_found_beside_the_others() {
     );
 }
 
+#[cfg(feature = "serde")]
 #[test]
 fn findings_read_back_from_json() {
     let found = all(&trace(5, Plot::All)).active;
@@ -214,6 +216,7 @@ fn findings_read_back_from_json() {
     }
 }
 
+#[cfg(feature = "serde")]
 #[test]
 fn thresholds_of_a_file_are_checked_for_names() {
     let config: FindingsConfig = toml::from_str("buddy.min_connections = 7").unwrap();
