@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use common::{CALLED, DEPARTED, FAKED, GONE_AT, NATTED, Plot, Rng, SLOT, aggregation, analyse};
-use common::{findings, host, peer, trace};
+use common::{findings, host, peer, tcp, trace};
 use peerscope_findings::{
     Detectors, Finding, Findings, FindingsConfig, FlowLog, Kind, SampleRef, Scene,
 };
-use peerscope_flow::{Endpoint, Flow, SlotIndex, Span, Timestamp};
-use peerscope_slot::aggregate;
+use peerscope_flow::{Endpoint, Family, Flow, SlotIndex, Span, Timestamp, Transport};
+use peerscope_slot::{Aggregation, aggregate};
 use proptest::prelude::*;
 
 fn all(flows: &[Flow]) -> Findings {
@@ -130,6 +130,35 @@ fn a_host_that_comes_back_or_left_too_late_has_not_departed() {
         "ten slots are too few to tell"
     );
     assert!(found.unanswered[0].udp.undecided > 0);
+}
+
+#[test]
+fn a_server_tried_less_than_once_a_slot_is_found_by_its_flows() {
+    let mut flows = trace(6, Plot::Nothing);
+    let bad = Endpoint::new(peer(1_010), 4661);
+    // Every 80 s, in slots of 60 s: never two connections in one.
+    let times = (0..30_u16).map(|turn| (51_000 + turn, 80 * i64::from(turn)));
+    flows.extend(times.map(|(port, secs)| tcp(Endpoint::new(host(7), port), bad, secs, 10, 0)));
+    let found = all(&flows);
+    assert_eq!(hosts(&found, &Kind::FakeServer), [host(7)].into());
+}
+
+#[test]
+fn who_takes_from_peers_is_selfish_and_who_takes_from_anybody_is_not() {
+    let mut flows = trace(7, Plot::Nothing);
+    // Nobody fetches from one host.
+    flows.retain(|flow| flow.transport == Transport::Udp || flow.dst.ip != host(10));
+    let own = aggregation();
+    let nets = own.topology().clone();
+    let any = Aggregation::new(Family::any(), nets).with_slot_length(own.slot_length());
+    for (aggregation, expected) in [(own, BTreeSet::from([host(10)])), (any, BTreeSet::new())] {
+        let analysed = analyse(&flows, &aggregation);
+        let mut log = FlowLog::new(&aggregation);
+        log.add(&flows);
+        let scene = Scene::new(log, &analysed.table, &analysed.correlation);
+        let found = Detectors::built_in(&FindingsConfig::default()).run(&scene);
+        assert_eq!(hosts(&found, &Kind::Selfish), expected);
+    }
 }
 
 #[cfg(feature = "serde")]

@@ -6,7 +6,7 @@ use peerscope_correlate::Severity;
 use peerscope_flow::{Transport, Zone};
 use peerscope_slot::Direction;
 
-use super::{evidence, median};
+use super::{evidence, is_beyond_slots, median};
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
 
@@ -100,9 +100,14 @@ impl Buddy {
             .max()
             .unwrap_or(0);
         let stands_out = |calls: &Calls<'_>| calls.tcp.len() as f64 >= self.min_ratio * next as f64;
+        let beyond = |calls: &Calls<'_>| {
+            let interval = calls.interval();
+            interval.is_some_and(|interval| is_beyond_slots(scene, interval))
+        };
+        let is_pointed_to = |calls: &Calls<'_>| beyond(calls) || scene.points_to(host, &METRICS);
         callers
             .into_iter()
-            .filter(|(_, calls)| stands_out(calls) && scene.points_to(host, &METRICS))
+            .filter(|(_, calls)| stands_out(calls) && is_pointed_to(calls))
             .map(|(peer, calls)| finding(scene, host, peer, &calls, next))
             .collect()
     }

@@ -4,7 +4,7 @@ use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 
 use super::persistent::Persistence;
-use super::{Part, Rarity, carries_data, evidence, named, rarities};
+use super::{Part, Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
 use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
@@ -24,7 +24,8 @@ pub struct ControlOnly {
     /// paper's interesting cluster (Table 4).
     pub max_packet_bytes: f64,
     /// So many hosts of the system would have as few connections with data, if all were alike: at
-    /// most 0.5. A host with few connections can be without by chance.
+    /// most 0.05, so that chance makes a finding in one trace of twenty. A host with few connections can
+    /// be without.
     pub max_expected: f64,
 }
 
@@ -36,7 +37,7 @@ impl Default for ControlOnly {
                 min_share: 0.9,
             },
             max_packet_bytes: 250.0,
-            max_expected: 0.5,
+            max_expected: 0.05,
         }
     }
 }
@@ -46,6 +47,9 @@ const METRIC: &str = "avg-pkt-size-TCP";
 impl ControlOnly {
     /// Hosts that exchange control messages only.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
+        if !is_peer_to_peer(scene) {
+            return Vec::new();
+        }
         rarities(scene, with_data)
             .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()

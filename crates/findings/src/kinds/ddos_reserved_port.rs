@@ -105,13 +105,13 @@ impl Contacts {
 
 const RESERVED: u16 = 1024;
 
-/// A destination that less than this part of the hosts of a typical one contact is an ordinary peer that
-/// chose the port, no victim.
+/// A destination that draws less than this part of the hosts, or of the flows, of a typical one is an ordinary
+/// peer that chose the port, no victim.
 const OF_TYPICAL: f64 = 0.25;
 
 impl PortUse {
-    /// The destinations that most flows find silent, those with most flows first; without those that few
-    /// hosts contact beside the one to which the contact in the middle goes.
+    /// The destinations that most flows find silent, those with most flows first; without those that draw few
+    /// hosts or few flows beside the one to which the contact, or the flow, in the middle goes.
     fn victims(&self) -> Vec<(IpAddr, &Reached)> {
         let silent = self
             .reached
@@ -119,17 +119,30 @@ impl PortUse {
             .filter(|(_, reached)| 2 * reached.unanswered > reached.flows);
         let mut silent: Vec<(IpAddr, &Reached)> =
             silent.map(|(&ip, reached)| (ip, reached)).collect();
-        let mut contacts: Vec<usize> = silent
-            .iter()
-            .flat_map(|(_, reached)| [reached.hosts.len()].repeat(reached.hosts.len()))
-            .collect();
-        contacts.sort_unstable();
-        let typical = contacts.get(contacts.len() / 2).copied().unwrap_or(0);
-        let least = OF_TYPICAL * typical as f64;
-        silent.retain(|(_, reached)| reached.hosts.len() as f64 >= least);
+        let least = |of: fn(&Reached) -> u64| {
+            OF_TYPICAL * typical(silent.iter().map(|(_, reached)| of(reached)).collect()) as f64
+        };
+        let hosts = |reached: &Reached| reached.hosts.len() as u64;
+        let flows = |reached: &Reached| reached.flows;
+        let (least_hosts, least_flows) = (least(hosts), least(flows));
+        silent.retain(|(_, reached)| {
+            hosts(reached) as f64 >= least_hosts && flows(reached) as f64 >= least_flows
+        });
         silent.sort_by_key(|&(ip, reached)| (std::cmp::Reverse(reached.flows), ip));
         silent
     }
+}
+
+/// Of some piles the one that holds the thing in the middle of all, the higher of two; 0 of none.
+fn typical(mut piles: Vec<u64>) -> u64 {
+    piles.sort_unstable();
+    let all: u64 = piles.iter().sum();
+    let mut before = 0;
+    let middle = piles.into_iter().find(|pile| {
+        before += pile;
+        before > all / 2
+    });
+    middle.unwrap_or(0)
 }
 
 impl DdosReservedPort {
@@ -213,6 +226,7 @@ fn finding(
         direction: Some(Direction::InOut),
         ..FlowSelection::default()
     };
+    let starts = || scene.select(&selection).map(|(_, flow)| flow.start);
     Some(Finding {
         kind: Kind::DdosReservedPort,
         severity: Severity::High,
@@ -229,8 +243,8 @@ fn finding(
         system: scene.system_name(system).to_owned(),
         hosts: involved.into_iter().collect(),
         ports: vec![port.port],
-        start: port.start,
-        end: port.end,
+        start: starts().min().unwrap_or(port.start),
+        end: starts().max().unwrap_or(port.end),
         evidence: evidence([
             ("unanswered-fraction", unanswered),
             (
@@ -381,15 +395,25 @@ mod tests {
         let attacked = [
             reached(20, 19, 0..8),
             reached(30, 29, 0..8),
-            // Answers, and has many callers; silent, and has one.
+            // Answers, and has many callers; silent, and has one; silent, and each caller tries once.
             reached(20, 10, 0..8),
             reached(9, 9, 9..10),
+            reached(3, 3, 0..3),
         ];
         assert_eq!(victims(&attacked), [ip(1), ip(0)]);
         // An attack so weak that every destination is contacted once.
         let weak = [reached(1, 1, 0..1), reached(1, 1, 1..2)];
         assert_eq!(victims(&weak), [ip(0), ip(1)]);
         assert!(victims(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_typical_pile_holds_the_thing_in_the_middle() {
+        assert_eq!(typical(vec![]), 0);
+        assert_eq!(typical(vec![3]), 3);
+        assert_eq!(typical(vec![1, 1, 1, 5]), 5);
+        assert_eq!(typical(vec![2, 1, 1]), 2);
+        assert_eq!(typical(vec![4, 1, 1, 1, 1, 1]), 1);
     }
 
     #[test]

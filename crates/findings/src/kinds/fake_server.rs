@@ -6,7 +6,7 @@ use peerscope_correlate::Severity;
 use peerscope_flow::{SystemId, Timestamp, Transport};
 use peerscope_slot::Direction;
 
-use super::{evidence, median};
+use super::{evidence, is_beyond_slots, median};
 use crate::scene::Host;
 use crate::selection::Outcome;
 use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
@@ -68,7 +68,9 @@ impl FakeServer {
             }
             for (server, connections) in to {
                 let cycle = self.cycle(host, connections);
-                let pointed = |_: &Cycle<'_>| scene.points_to(host, &[METRIC]);
+                let pointed = |cycle: &Cycle<'_>| {
+                    is_beyond_slots(scene, cycle.interval) || scene.points_to(host, &[METRIC])
+                };
                 if let Some(cycle) = cycle.filter(pointed) {
                     servers.entry(server).or_default().push(cycle);
                 }

@@ -51,6 +51,17 @@ fn median<T: Ord + Copy>(mut values: Vec<T>) -> Option<T> {
     Some(*values.select_nth_unstable(middle).1)
 }
 
+/// Whether connections to one peer come too far apart, in microseconds, for two of them in a slot: metrics of
+/// connections for each peer cannot show them then, and the flows speak alone.
+fn is_beyond_slots(scene: &Scene<'_>, interval: i64) -> bool {
+    interval > scene.slots(1)
+}
+
+/// Whether the flows are those of peers: what a host takes from a web server it does not owe anybody.
+fn is_peer_to_peer(scene: &Scene<'_>) -> bool {
+    scene.aggregation().family().labels().is_some()
+}
+
 /// The least mean packet of a connection that carries data, in bytes: the high end of what the paper
 /// reads as control messages only (Table 4).
 const DATA_PACKET: f64 = 250.0;

@@ -6,7 +6,7 @@ use peerscope_correlate::Severity;
 use peerscope_flow::{SlotIndex, Transport};
 
 use super::persistent::Persistence;
-use super::{Part, Rarity, carries_data, evidence, named, rarities};
+use super::{Part, Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
 use crate::presence::share;
 use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
@@ -28,7 +28,7 @@ pub struct Selfish {
     /// end of the paper's interesting cluster (Table 4).
     pub max_balance: f64,
     /// So many hosts of the system would send more than they receive on as few of their connections
-    /// with data, if all were alike: at most 0.5.
+    /// with data, if all were alike: at most 0.05, so that chance makes a finding in one trace of twenty.
     pub max_expected: f64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Selfish {
                 min_share: 0.5,
             },
             max_balance: -0.62,
-            max_expected: 0.5,
+            max_expected: 0.05,
         }
     }
 }
@@ -50,6 +50,9 @@ const METRIC: &str = "ratio-bytes-sent-to-rcvd-TCP";
 impl Selfish {
     /// Hosts that take and do not give.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
+        if !is_peer_to_peer(scene) {
+            return Vec::new();
+        }
         rarities(scene, giving)
             .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
