@@ -13,6 +13,17 @@ fn presets_round_trip_and_run() {
     }
 }
 
+#[test]
+fn scenarios_of_the_examples_run() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/scenarios");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let scenario = Scenario::from_toml(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(path.file_stem().unwrap(), scenario.name.as_str());
+        assert!(Simulation::new(&scenario, 1).unwrap().next().is_some());
+    }
+}
+
 /// A scenario with one line of the tiny preset replaced, and the error that it gives.
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn error(from: &str, to: &str) -> String {
