@@ -24,8 +24,8 @@ pub struct ControlOnly {
     /// paper's interesting cluster (Table 4).
     pub max_packet_bytes: f64,
     /// So many hosts of the system would have as few connections with data, if all were alike: at
-    /// most 0.05, so that chance makes a finding in one trace of twenty. A host with few connections can
-    /// be without.
+    /// most 0.05, so that chance calls a host a bot in one trace of twenty. A host with few connections
+    /// can be without data.
     pub max_expected: f64,
 }
 

@@ -28,7 +28,7 @@ pub struct Selfish {
     /// end of the paper's interesting cluster (Table 4).
     pub max_balance: f64,
     /// So many hosts of the system would send more than they receive on as few of their connections
-    /// with data, if all were alike: at most 0.05, so that chance makes a finding in one trace of twenty.
+    /// with data, if all were alike: at most 0.5.
     pub max_expected: f64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Selfish {
                 min_share: 0.5,
             },
             max_balance: -0.62,
-            max_expected: 0.05,
+            max_expected: 0.5,
         }
     }
 }
