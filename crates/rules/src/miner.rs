@@ -83,18 +83,22 @@ impl Miner {
         let ln_p: Vec<f64> = found.iter().map(|one| one.ln_p).collect();
         let adjusted = ln_adjusted(&ln_p, tests);
         let limit = self.parameters.fdr.ln();
-        let mut accepted: BTreeMap<Key, (Hypothesis, f64)> = found
+        let accepted: BTreeMap<Key, (Hypothesis, f64)> = found
             .into_iter()
             .zip(adjusted)
             .filter(|&(_, ln_q)| ln_q <= limit)
             .map(|(one, ln_q)| ((one.template, one.left, one.right), (one, ln_q)))
             .collect();
-        let pairs = concrete_pairs(&accepted);
-        for (x, y) in phase::coincidences(&table, &candidates.sampled, &pairs) {
-            accepted.remove(&(Template::Concrete, Side::Group(x), Side::Group(y)));
+        let in_step = if self.parameters.phase_test {
+            phase::coincidences(&table, &candidates.sampled, &concrete_pairs(&accepted))
+        } else {
+            BTreeSet::new()
+        };
+        let (rules, in_step) = rules(&table, &accepted, &in_step);
+        RuleSet {
+            in_step,
+            ..RuleSet::new(rules, candidates.sampled, tests, activity, &self.parameters)
         }
-        let rules = rules(&table, &accepted);
-        RuleSet::new(rules, candidates.sampled, tests, activity, &self.parameters)
     }
 }
 
@@ -111,33 +115,43 @@ fn concrete_pairs(accepted: &Accepted) -> Vec<(u32, u32)> {
         .collect()
 }
 
-fn rules(table: &Table<'_>, accepted: &Accepted) -> Vec<Rule> {
+/// The rules that nothing explains, neither a generic one nor chance, and how many chance does.
+fn rules(
+    table: &Table<'_>,
+    accepted: &Accepted,
+    in_step: &BTreeSet<(u32, u32)>,
+) -> (Vec<Rule>, usize) {
     let mut instances: BTreeMap<Key, BTreeSet<(FlowGroup, FlowGroup)>> = BTreeMap::new();
-    let mut folded = BTreeSet::new();
+    let mut explained = BTreeSet::new();
+    let mut by_chance = 0;
     for key in accepted.keys() {
-        if let (Template::Concrete, Side::Group(x), Side::Group(y)) = *key
-            && let Some(generic) = explanation(table, accepted, x, y)
-        {
+        let (Template::Concrete, Side::Group(x), Side::Group(y)) = *key else {
+            continue;
+        };
+        if let Some(generic) = explanation(table, accepted, x, y) {
             let pair = (table.group(x).group, table.group(y).group);
             instances.entry(generic).or_default().insert(pair);
-            folded.insert(*key);
+            explained.insert(*key);
+        } else if in_step.contains(&(x, y)) {
+            by_chance += 1;
+            explained.insert(*key);
         }
     }
     let mut rules = Vec::new();
-    for (key, (one, ln_q)) in accepted.iter().filter(|(key, _)| !folded.contains(*key)) {
+    for (key, (one, ln_q)) in accepted.iter().filter(|(key, _)| !explained.contains(*key)) {
         let (template, left, right) = *key;
         let back = (template, right, left);
         let reverse = accepted
             .get(&back)
-            .filter(|_| !folded.contains(&back) && back != *key);
+            .filter(|_| !explained.contains(&back) && back != *key);
         let (from, to) = (name(table, left), name(table, right));
         // Both ways: written once, from the lower side.
         if reverse.is_some() && (to, right) < (from, left) {
             continue;
         }
-        let mut explained = instances.get(key).cloned().unwrap_or_default();
+        let mut pairs = instances.get(key).cloned().unwrap_or_default();
         if reverse.is_some() {
-            explained.extend(instances.get(&back).into_iter().flatten());
+            pairs.extend(instances.get(&back).into_iter().flatten());
         }
         rules.push(Rule {
             left: from,
@@ -146,11 +160,11 @@ fn rules(table: &Table<'_>, accepted: &Accepted) -> Vec<Rule> {
             template,
             evidence: evidence(table, one, *ln_q),
             reverse: reverse.map(|(one, ln_q)| evidence(table, one, *ln_q)),
-            instances: explained.into_iter().collect(),
+            instances: pairs.into_iter().collect(),
         });
     }
     rules.sort_by_key(|rule| (rule.left, rule.right, rule.template));
-    rules
+    (rules, by_chance)
 }
 
 /// The accepted generic rule that a concrete one is an instance of.

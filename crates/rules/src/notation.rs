@@ -7,7 +7,7 @@ use crate::{Rule, RuleSet, Template};
 
 impl fmt::Display for RuleSet {
     /// A paragraph per cluster, `A <=> B; C; D` for the rules that share a side, then what joins
-    /// clusters, then what was sampled.
+    /// clusters, then what was sampled and left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, cluster) in (1..).zip(&self.clusters.clusters) {
             writeln!(f, "# cluster {number}: {} rules", cluster.len())?;
@@ -22,6 +22,13 @@ impl fmt::Display for RuleSet {
                 f,
                 "# sampled: {} of {} flow groups of {}",
                 bucket.kept, bucket.groups, bucket.host
+            )?;
+        }
+        if self.in_step > 0 {
+            writeln!(
+                f,
+                "# left out: {} that chance may have put in step",
+                self.in_step
             )?;
         }
         Ok(())
@@ -156,6 +163,8 @@ mod json {
         pub cut: &'a [usize],
         /// Buckets of which a sample was looked at.
         pub sampled: &'a [SampledBucket],
+        /// Concrete rules left out because as many phases meet by chance.
+        pub in_step: usize,
         /// Pairs that count as tested.
         pub tests: u64,
         /// Windows of the trace.
@@ -208,6 +217,7 @@ mod json {
                 clusters: &self.clusters.clusters,
                 cut: &self.clusters.cut,
                 sampled: &self.sampled,
+                in_step: self.in_step,
                 tests: u64::try_from(self.tests).unwrap_or(u64::MAX),
                 windows: self.windows,
                 source: self.source,

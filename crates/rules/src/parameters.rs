@@ -41,6 +41,8 @@ pub struct Parameters {
     /// How many times the baseline must be exceeded, beyond chance: 1.75. Traffic comes in bursts of all
     /// lengths; those too short for the baseline lift every pair a little. 1 is the plain test.
     pub min_lift: f64,
+    /// Leaves out concrete rules of beats that may be in step by chance, and counts them: yes.
+    pub phase_test: bool,
     /// Mean number of co-active groups in a host's bucket above which the bucket is sampled: 200.
     /// So is one with more than [`Parameters::MAX_VISITS`] pairs to count over all windows.
     pub bucket_limit: u32,
@@ -127,6 +129,7 @@ impl Default for Parameters {
             guard_s: 5.0,
             reach_s: 60.0,
             min_lift: 1.75,
+            phase_test: true,
             bucket_limit: 200,
             templates: vec![Template::AnyClient, Template::Chain],
             min_bindings: 2,

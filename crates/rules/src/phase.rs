@@ -5,7 +5,7 @@
 //! such hosts some pairs are. Their number, not that of their beats, tells chance from a common
 //! cause.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::SampledBucket;
 use crate::significance::ln_poisson_tail;
@@ -30,69 +30,98 @@ fn period(events: &[u32]) -> Option<u32> {
     let middle = *gaps.select_nth_unstable(at).1;
     // A window's edge makes gaps longer and shorter in turn.
     gaps.retain(|gap| gap.abs_diff(middle) <= 1 + middle / 30);
-    let sum: u64 = gaps.iter().map(|&gap| u64::from(gap)).sum();
-    let period = u32::try_from(sum / gaps.len() as u64).ok()?;
+    let (sum, count): (u64, _) = (
+        gaps.iter().map(|&gap| u64::from(gap)).sum(),
+        gaps.len() as u64,
+    );
+    let period = u32::try_from((sum + count / 2) / count).ok()?;
     // A gap of few windows is a session's.
     (period > 3 && gaps.len() * REGULAR.1 >= (events.len() - 1) * REGULAR.0).then_some(period)
 }
 
-/// Of accepted pairs of groups, those of a host and a period with no more pairs in step than as
-/// many groups with phases of their own have. Of a sampled bucket only those kept count.
+/// Of accepted pairs of groups, those that have no more pairs in step beside them than as many groups
+/// with phases of their own have: at every host that the two share, as what is common there may be the
+/// cause. Of a sampled bucket only those kept count.
 pub(crate) fn coincidences(
     table: &Table<'_>,
     sampled: &[SampledBucket],
     pairs: &[(u32, u32)],
-) -> Vec<(u32, u32)> {
+) -> BTreeSet<(u32, u32)> {
     let mut periods: BTreeMap<u32, Option<u32>> = BTreeMap::new();
-    // Pairs in step by host and period, each once.
-    let mut in_step: BTreeMap<(u32, u32), Vec<(u32, u32)>> = BTreeMap::new();
+    let mut period_of = |id: u32| {
+        let period = || period(table.events(id));
+        *periods.entry(id).or_insert_with(period)
+    };
+    // By host and period, each pair once.
+    let mut in_step: BTreeMap<u32, InStep> = BTreeMap::new();
+    let mut beating = Vec::new();
     for &(x, y) in pairs {
-        let mut period_of = |id: u32| {
-            *periods
-                .entry(id)
-                .or_insert_with(|| period(table.events(id)))
-        };
-        let (Some(period), Some(other)) = (period_of(x), period_of(y)) else {
-            continue;
-        };
-        let (a, b) = (table.group(x), table.group(y));
-        if period.abs_diff(other) <= 1 {
-            for host in [a.src, a.dst] {
-                if [b.src, b.dst].contains(&host) {
-                    let key = (host, period.min(other));
-                    in_step.entry(key).or_default().push((x, y));
-                }
+        if let (Some(one), Some(other)) = (period_of(x), period_of(y))
+            && one.abs_diff(other) <= 1
+        {
+            let (a, b) = (table.group(x), table.group(y));
+            let hosts = BTreeSet::from([a.src, a.dst]);
+            let shared = hosts
+                .into_iter()
+                .filter(|host| [b.src, b.dst].contains(host));
+            let (shared, period): (Vec<u32>, _) = (shared.collect(), one.min(other));
+            for &host in &shared {
+                let of_host = in_step.entry(host).or_default();
+                of_host
+                    .entry(period)
+                    .or_default()
+                    .insert((x.min(y), x.max(y)));
             }
+            beating.push(((x, y), shared, period));
         }
     }
-    in_step
+    let chance: BTreeMap<u32, BTreeSet<u32>> = in_step
         .into_iter()
-        .filter(|((host, period), pairs)| {
-            let ip = table.activity.hosts[*host as usize];
-            let of_host = sampled.iter().filter(|bucket| bucket.host == ip);
-            let kept = of_host
-                .map(|bucket| bucket.kept as f64 / bucket.groups as f64)
-                .fold(1.0, f64::min);
-            is_chance(table, *host, *period, kept, pairs)
+        .map(|(host, pairs)| (host, by_chance(table, sampled, host, &pairs)))
+        .collect();
+    beating
+        .into_iter()
+        .filter(|(_, hosts, period)| {
+            !hosts.is_empty() && hosts.iter().all(|host| chance[host].contains(period))
         })
-        .flat_map(|(_, pairs)| pairs)
+        .map(|(pair, ..)| pair)
         .collect()
 }
 
-fn is_chance(table: &Table<'_>, host: u32, beat: u32, kept: f64, pairs: &[(u32, u32)]) -> bool {
-    let host = host as usize;
-    let groups = table.outs(host).chain(table.ins(host).iter().copied());
-    let beating = groups
-        .filter(|&id| table.can_lead(id))
-        .filter(|&id| period(table.events(id)).is_some_and(|one| one.abs_diff(beat) <= 1))
-        .count() as f64
-        * kept;
-    let same = beating * (beating - 1.0) / 2.0 / f64::from(beat);
-    let mut either: Vec<(u32, u32)> = pairs.iter().map(|&(x, y)| (x.min(y), x.max(y))).collect();
-    either.sort_unstable();
-    either.dedup();
-    // Phases up to a window apart meet in some of their beats.
-    same >= LEAST && ln_poisson_tail(either.len() as u64, 2.0 * same) > LN_P
+/// The pairs in step of a host by their period.
+type InStep = BTreeMap<u32, BTreeSet<(u32, u32)>>;
+
+/// The periods of a host whose pairs in step are no more than chance makes. Periods a window apart
+/// count as one, as a period is known no better.
+fn by_chance(
+    table: &Table<'_>,
+    sampled: &[SampledBucket],
+    host: u32,
+    in_step: &InStep,
+) -> BTreeSet<u32> {
+    let ip = table.activity.hosts[host as usize];
+    let of_host = sampled.iter().filter(|bucket| bucket.host == ip);
+    let kept = of_host
+        .map(|bucket| bucket.kept as f64 / bucket.groups as f64)
+        .fold(1.0, f64::min);
+    let groups = table.outs(host as usize);
+    let groups = groups.chain(table.ins(host as usize).iter().copied());
+    let mut beating: BTreeMap<u32, u32> = BTreeMap::new();
+    for id in groups.filter(|&id| table.can_lead(id)) {
+        if let Some(period) = period(table.events(id)) {
+            *beating.entry(period).or_default() += 1;
+        }
+    }
+    let is_chance = |&period: &u32| {
+        let near = period - 1..=period + 1;
+        let groups: u32 = beating.range(near.clone()).map(|(_, count)| count).sum();
+        let groups = f64::from(groups) * kept;
+        let found: usize = in_step.range(near).map(|(_, pairs)| pairs.len()).sum();
+        // Phases up to a window apart meet in some of their beats.
+        let same = groups * (groups - 1.0) / 2.0 / f64::from(period);
+        same >= LEAST && ln_poisson_tail(found as u64, 2.0 * same) > LN_P
+    };
+    in_step.keys().copied().filter(is_chance).collect()
 }
 
 #[cfg(test)]

@@ -96,6 +96,9 @@ pub struct RuleSet {
     pub clusters: Clusters,
     /// Buckets in which only a sample of the pairs was looked at.
     pub sampled: Vec<SampledBucket>,
+    /// Concrete rules left out because as many phases meet by chance: each direction of a pair of
+    /// flow groups that beat with one period, and that no generic rule explains.
+    pub in_step: usize,
     /// Number of pairs that count as tested in the false discovery rate.
     pub tests: u128,
     /// Windows of the trace.
@@ -118,6 +121,7 @@ impl RuleSet {
             clusters: Clusters::of(&rules, parameters.max_conductance),
             rules,
             sampled,
+            in_step: 0,
             tests,
             windows: activity.windows,
             source: activity.source,

@@ -77,7 +77,7 @@ fn heartbeats(count: u32) -> Vec<Flow> {
 /// Hosts that call a server once a minute: at moments of their own, or all at once.
 #[test]
 fn phases_that_meet_by_chance_are_no_rules() {
-    let rules = |phase: fn(u8) -> i64| {
+    let mine = |phase: fn(u8) -> i64, phase_test: bool| {
         let mut flows = Vec::new();
         for host in 1..=50_u8 {
             for beat in 0..60 {
@@ -86,12 +86,46 @@ fn phases_that_meet_by_chance_are_no_rules() {
                 flows.push(flow);
             }
         }
-        let miner = Miner::new(Parameters::default()).unwrap();
-        miner.mine(&activity(&miner, &flows)).rules.len()
+        let parameters = Parameters {
+            phase_test,
+            ..Parameters::default()
+        };
+        let miner = Miner::new(parameters).unwrap();
+        miner.mine(&activity(&miner, &flows))
     };
     // Thirteen pairs of hosts share a moment.
-    assert_eq!(rules(|host| i64::from(host) * 47 * 47 % 37), 0);
-    assert!(rules(|host| i64::from(host) % 2) > 500);
+    let own = |host| i64::from(host) * 47 * 47 % 37;
+    let without = mine(own, false);
+    assert_eq!((without.rules.len(), without.in_step), (13, 0));
+    let found = mine(own, true);
+    assert_eq!((found.rules.len(), found.in_step), (0, 2 * 13));
+    assert!(found.to_string().contains("# left out: 26 "), "{found}");
+    assert!(mine(|host| i64::from(host) % 2, true).rules.len() > 500);
+}
+
+/// A poller asks each of many devices in two ways at once, each device at a moment of its own.
+#[test]
+fn what_two_hosts_share_is_not_judged_by_one_of_them() {
+    let mut flows = Vec::new();
+    for device in 1..=50_u8 {
+        for beat in 0..60 {
+            for port in 0..2 {
+                let mut flow = flow((200, device, 0, 0));
+                flow.dst.port += port;
+                let phase = i64::from(device) * 47 * 47 % 37;
+                flow.span = Span::at(Timestamp::from_secs(1000 + phase + 60 * beat));
+                flows.push(flow);
+            }
+        }
+    }
+    let parameters = Parameters {
+        templates: Vec::new(),
+        ..Parameters::default()
+    };
+    let miner = Miner::new(parameters).unwrap();
+    let found = miner.mine(&activity(&miner, &flows));
+    assert_eq!(found.rules.len(), 50, "{found}");
+    assert!(found.in_step > 0);
 }
 
 #[test]
