@@ -8,7 +8,6 @@ use peerscope_correlate::{
 use peerscope_findings::{Findings, Traffic};
 use peerscope_flow::SystemId;
 use peerscope_metric::SampleTable;
-use peerscope_read::Feed;
 use peerscope_slot::{HostSlots, Precision};
 use serde::Serialize;
 
@@ -98,7 +97,7 @@ pub struct InputSummary {
 pub struct WithheldMetric {
     /// The metric.
     pub metric: String,
-    /// The first source that makes it wrong.
+    /// The first source that makes it wrong; or how many do so together, and none alone.
     pub source: String,
     /// Why.
     pub reason: String,
@@ -169,18 +168,22 @@ impl InputSummary {
 }
 
 impl WithheldMetric {
-    /// Every metric that one of the sources makes wrong, by name.
+    /// Every metric that one of the sources makes wrong, or all that are paired together, by name.
     pub(crate) fn all(report: &InputReport) -> Vec<Self> {
+        let sources = report.sources.iter().filter_map(|source| match source {
+            SourceReport::Log(log) => Some((log.name.clone(), log.feed.as_ref()?)),
+            SourceReport::Capture(_) | SourceReport::Repeat(_) => None,
+        });
+        let paired = report.paired.iter().map(|paired| {
+            let name = format!("{} sources together", paired.sources);
+            (name, &paired.feed)
+        });
         let mut all: BTreeMap<&str, Self> = BTreeMap::new();
-        for source in &report.sources {
-            let feed = match source {
-                SourceReport::Log(log) => log.feed.as_ref(),
-                SourceReport::Capture(_) | SourceReport::Repeat(_) => None,
-            };
-            for withheld in feed.map(Feed::withheld).unwrap_or_default() {
+        for (source, feed) in sources.chain(paired) {
+            for withheld in feed.withheld() {
                 all.entry(withheld.metric).or_insert_with(|| Self {
                     metric: withheld.metric.to_owned(),
-                    source: source.name().to_owned(),
+                    source: source.clone(),
                     reason: withheld.reason.to_string(),
                 });
             }

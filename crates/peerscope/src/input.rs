@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use captures::Captures;
 use plan::{Planned, plan};
-pub use report::{CaptureReport, InputReport, RepeatReport, SourceReport};
+pub use report::{CaptureReport, InputReport, PairedReport, RepeatReport, SourceReport};
 
 /// Reads files into flows, and keeps an account of each.
 ///
@@ -27,6 +27,7 @@ pub struct FlowFiles {
     meter_config: MeterConfig,
     meter: Option<Meter>,
     sources: Vec<SourceReport>,
+    paired: Vec<PairedReport>,
 }
 
 /// Why a file gave no flows at all.
@@ -52,6 +53,7 @@ impl FlowFiles {
             meter_config: meter,
             meter: None,
             sources: Vec::new(),
+            paired: Vec::new(),
         }
     }
 
@@ -66,7 +68,8 @@ impl FlowFiles {
     ///
     /// # Errors
     ///
-    /// If the file cannot be opened or its format is not known.
+    /// If the file cannot be opened, is empty or damaged from its beginning on, its format is not
+    /// known, or it is Parquet from a pipe, which is read by position.
     pub fn read(
         &mut self,
         path: impl AsRef<Path>,
@@ -91,7 +94,9 @@ impl FlowFiles {
     ///
     /// # Errors
     ///
-    /// If a file cannot be opened or its format is not known; nothing has been read then.
+    /// If a file cannot be opened or its format is not known; nothing has been read then. Where bad
+    /// records are skipped ([`Policy::Skip`](peerscope_read::Policy::Skip)), a file that is empty or
+    /// damaged from its beginning on is none beside others: it stands in the report.
     pub fn read_all<P: AsRef<Path>>(
         &mut self,
         paths: impl IntoIterator<Item = P>,
@@ -146,6 +151,7 @@ impl FlowFiles {
         InputReport {
             sources: self.sources,
             meter,
+            paired: self.paired,
         }
     }
 
@@ -202,7 +208,7 @@ impl FlowFiles {
         let mut kinds = Vec::new();
         for planned in planned {
             kinds.push(match planned {
-                Planned::Repeat(repeat) => Kind::Repeat(repeat),
+                Planned::Told(report) => Kind::Told(report),
                 Planned::Read(source) if source.format() == Format::Pcap => {
                     captures.push(source);
                     Kind::Capture
@@ -214,9 +220,10 @@ impl FlowFiles {
             });
         }
         let mut streams = Vec::new();
+        let paired = logs.iter().filter(|log| log.has_records()).count();
         let first = |sources: &[Waiting]| sources.iter().map(Waiting::start).min();
         if let Some(start) = first(&logs) {
-            let merged = MergedLogs::new(logs, self.read.pairing());
+            let merged = MergedLogs::new(logs);
             streams.push((start, Stream::Logs(Box::new(merged))));
         }
         if let Some(start) = first(&captures) {
@@ -233,7 +240,15 @@ impl FlowFiles {
         let mut captures = Vec::new().into_iter();
         for stream in flows.into_sequences() {
             match stream {
-                Stream::Logs(merged) => logs = merged.into_reports().into_iter(),
+                Stream::Logs(merged) => {
+                    if paired > 1 {
+                        self.paired.extend(merged.feed().map(|feed| PairedReport {
+                            sources: paired,
+                            feed: feed.clone(),
+                        }));
+                    }
+                    logs = merged.into_reports().into_iter();
+                }
                 Stream::Captures(merged) => {
                     let (meter, reports) = merged.into_parts();
                     self.meter = Some(meter);
@@ -242,7 +257,7 @@ impl FlowFiles {
             }
         }
         let report = |kind| match kind {
-            Kind::Repeat(repeat) => Some(SourceReport::Repeat(repeat)),
+            Kind::Told(report) => Some(report),
             Kind::Capture => captures.next().map(SourceReport::Capture),
             Kind::Log => logs.next().map(Box::new).map(SourceReport::Log),
         };
@@ -251,7 +266,7 @@ impl FlowFiles {
 }
 
 enum Kind {
-    Repeat(RepeatReport),
+    Told(SourceReport),
     Capture,
     Log,
 }

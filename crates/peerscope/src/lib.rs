@@ -95,5 +95,7 @@ pub use analysis::{
     Analysis, Changes, Experimental, InputSummary, Overview, SampleSummary, WithheldMetric,
 };
 pub use context::RuleContext;
-pub use input::{CaptureReport, FlowFiles, InputError, InputReport, RepeatReport, SourceReport};
+pub use input::{
+    CaptureReport, FlowFiles, InputError, InputReport, PairedReport, RepeatReport, SourceReport,
+};
 pub use pipeline::{FamilySetting, Pipeline, PipelineError, Session, Settings};

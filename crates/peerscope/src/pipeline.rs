@@ -335,15 +335,24 @@ impl Session<'_> {
     /// named in: packets of captures that overlap are metered in order of time, and records of
     /// exporters are paired across files (see [`FlowFiles::read_all`]).
     ///
+    /// A fault inside a file, or one that vanishes meanwhile, ends no more than itself: what was read
+    /// before is kept, and the fault stands in the analysis.
+    ///
     /// # Errors
     ///
-    /// If a file cannot be opened or its format is not known.
+    /// As [`FlowFiles::read_all`]; nothing has been added then.
     pub fn add_files<P: AsRef<Path>>(
         &mut self,
         paths: impl IntoIterator<Item = P>,
     ) -> Result<(), InputError> {
         self.files
             .read_all_shared(paths, &mut self.logs.parts(), Part::add)
+    }
+
+    /// Bytes that were written to temporary files so far, see
+    /// [`Pipeline::with_spill_above`].
+    pub fn spilled(&self) -> u64 {
+        self.logs.aggregator.spilled()
     }
 
     /// Makes samples, clusters them, correlates what is interesting, and goes back to the flows for

@@ -7,13 +7,15 @@ use peerscope_flow::{Flow, Timestamp};
 
 use crate::account::Accounted;
 use crate::{
-    Compression, Format, InOrder, Pair, Pairing, ReadError, ReadOptions, ReadReport, Record, Source,
+    Compression, Fault, Feed, Format, InOrder, Pair, Pairing, ReadError, ReadOptions, ReadReport,
+    Record, Source,
 };
 
 /// A source that is known, but not open: it waits for its turn.
 pub struct Waiting {
     name: String,
     format: Format,
+    compression: Compression,
     has_records: bool,
     size: Option<u64>,
     start: Timestamp,
@@ -35,20 +37,24 @@ impl Waiting {
     /// # Errors
     ///
     /// As [`Source::into_flows`].
-    pub fn new(source: Source, options: &ReadOptions) -> Result<Self, ReadError> {
+    pub fn new(source: Source) -> Result<Self, ReadError> {
         let mut waiting = Self {
             name: source.name().to_owned(),
             format: source.format(),
+            compression: source.compression(),
             has_records: source.has_records(),
             size: source.size(),
             start: Timestamp::MIN,
             opening: Opening::File(PathBuf::new()),
-            options: options.clone(),
+            options: source.options().clone(),
         };
         match source.path().map(ToOwned::to_owned) {
             Some(path) => {
                 waiting.opening = Opening::File(path);
                 waiting.start = source.first_start()?.unwrap_or(Timestamp::MIN);
+            }
+            None if source.format() == Format::Parquet => {
+                return Err(source.refused(Fault::NeedsFile(Format::Parquet)));
             }
             None => waiting.opening = Opening::Stream(Box::new(source)),
         }
@@ -109,7 +115,7 @@ impl Waiting {
 
     /// Its account as long as nothing of it was read.
     pub fn unread(&self) -> ReadReport {
-        ReadReport::new(self.name.clone(), self.format, Compression::None, self.size)
+        ReadReport::new(self.name.clone(), self.format, self.compression, self.size)
     }
 }
 
@@ -126,39 +132,22 @@ impl fmt::Debug for Waiting {
 /// A log that is opened when it is asked for its first item, and closed after its last.
 struct Log<T> {
     state: State<T>,
+    /// Its account once it has ended; before, one of nothing.
+    report: ReadReport,
     open: fn(Source) -> Result<Accounted<T>, ReadError>,
 }
 
 enum State<T> {
     Waiting(Box<Waiting>),
     Open(Box<Accounted<T>>),
-    Ended(Box<ReadReport>),
-    /// Between two of the others.
-    Moving,
+    Ended,
 }
 
 impl<T> Log<T> {
-    fn into_report(self) -> Option<ReadReport> {
+    fn into_report(self) -> ReadReport {
         match self.state {
-            State::Waiting(waiting) => Some(waiting.unread()),
-            State::Open(reader) => Some(reader.into_report()),
-            State::Ended(report) => Some(*report),
-            State::Moving => None,
-        }
-    }
-
-    fn start_reading(&mut self, waiting: Waiting) -> Result<(), ReadError> {
-        let mut report = waiting.unread();
-        match waiting.open().and_then(self.open) {
-            Ok(reader) => {
-                self.state = State::Open(Box::new(reader));
-                Ok(())
-            }
-            Err(error) => {
-                report.count_error(&error, true);
-                self.state = State::Ended(Box::new(report));
-                Err(error)
-            }
+            State::Open(reader) => reader.into_report(),
+            State::Waiting(_) | State::Ended => self.report,
         }
     }
 }
@@ -173,20 +162,19 @@ impl<T> Iterator for Log<T> {
             {
                 return Some(item);
             }
-            match std::mem::replace(&mut self.state, State::Moving) {
-                State::Waiting(waiting) => {
-                    if let Err(error) = self.start_reading(*waiting) {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Waiting(waiting) => match waiting.open().and_then(self.open) {
+                    Ok(reader) => self.state = State::Open(Box::new(reader)),
+                    Err(error) => {
+                        self.report.count_error(&error, true);
                         return Some(Err(error));
                     }
-                }
+                },
                 State::Open(reader) => {
-                    self.state = State::Ended(Box::new(reader.into_report()));
+                    self.report = reader.into_report();
                     return None;
                 }
-                other => {
-                    self.state = other;
-                    return None;
-                }
+                State::Ended => return None,
             }
         }
     }
@@ -241,8 +229,9 @@ impl Iterator for Stream {
 }
 
 impl MergedLogs {
-    /// Reads these logs; records are paired as `pairing` says.
-    pub fn new(logs: Vec<Waiting>, pairing: Pairing) -> Self {
+    /// Reads these logs, each with its own options; records are paired with those of the first log
+    /// that has any.
+    pub fn new(logs: Vec<Waiting>) -> Self {
         let has_records = logs.iter().map(Waiting::has_records).collect();
         let (records, flows): (Vec<_>, Vec<_>) = logs.into_iter().partition(Waiting::has_records);
         let first = |logs: &[Waiting]| {
@@ -250,6 +239,9 @@ impl MergedLogs {
             starts.min().unwrap_or(Timestamp::MIN)
         };
         let starts = [first(&flows), first(&records)];
+        let pairing = records
+            .first()
+            .map_or_else(Pairing::new, |log| log.options.pairing());
         let flows = InOrder::new(
             flows
                 .into_iter()
@@ -270,6 +262,16 @@ impl MergedLogs {
             }),
             has_records,
         }
+    }
+
+    /// What is known of the records of all logs together: as if they were of one.
+    pub fn feed(&self) -> Option<&Feed> {
+        let streams = self.flows.sequences().iter();
+        let mut feeds = streams.filter_map(|stream| match stream {
+            Stream::Flows(_) => None,
+            Stream::Paired(pair) => Some(pair.feed()),
+        });
+        feeds.next()
     }
 
     /// The account of each log, in the order given.
@@ -322,11 +324,19 @@ fn waiting<T>(
     open: fn(Source) -> Result<Accounted<T>, ReadError>,
 ) -> (Timestamp, Log<T>) {
     let start = log.start;
+    let report = log.unread();
     let state = State::Waiting(Box::new(log));
-    (start, Log { state, open })
+    (
+        start,
+        Log {
+            state,
+            report,
+            open,
+        },
+    )
 }
 
 fn reports<T>(logs: InOrder<Log<T>, T>) -> Vec<ReadReport> {
     let logs = logs.into_sequences().into_iter();
-    logs.filter_map(Log::into_report).collect()
+    logs.map(Log::into_report).collect()
 }

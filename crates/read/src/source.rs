@@ -122,6 +122,10 @@ impl Source {
         self.format
     }
 
+    pub(crate) const fn options(&self) -> &ReadOptions {
+        &self.options
+    }
+
     /// How the file is compressed as a whole.
     pub const fn compression(&self) -> Compression {
         self.compression
@@ -299,7 +303,7 @@ impl Source {
         }
     }
 
-    fn refused(&self, fault: Fault) -> ReadError {
+    pub(crate) fn refused(&self, fault: Fault) -> ReadError {
         ReadError::new(Arc::clone(&self.name), Position::Source, fault)
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use peerscope_flow::{Endpoint, Flow, Span, Timestamp, Transport};
 use peerscope_read::{
-    CsvWriter, HEADER, InOrder, MergedLogs, Pairing, Policy, ReadOptions, ReadReport, Sampling,
-    Sidedness, Source, Waiting,
+    CsvWriter, HEADER, InOrder, MergedLogs, Policy, ReadOptions, ReadReport, Sampling, Sidedness,
+    Source, Waiting,
 };
 use proptest::prelude::*;
 
@@ -18,12 +18,12 @@ fn options() -> ReadOptions {
 
 fn waiting(path: &Path) -> Waiting {
     let options = options();
-    Waiting::new(Source::open(path, &options).unwrap(), &options).unwrap()
+    Waiting::new(Source::open(path, &options).unwrap()).unwrap()
 }
 
 fn merged(paths: &[PathBuf]) -> (Vec<Flow>, Vec<ReadReport>) {
     let logs = paths.iter().map(|path| waiting(path)).collect();
-    let mut merged = MergedLogs::new(logs, Pairing::new());
+    let mut merged = MergedLogs::new(logs);
     let flows = merged.by_ref().flatten().collect();
     (flows, merged.into_reports())
 }
@@ -167,7 +167,7 @@ fn an_error_ends_no_more_than_its_file() {
     let paths = [good, skips, cut, gone.clone()];
     let logs: Vec<_> = paths.iter().map(|path| waiting(path)).collect();
     std::fs::remove_file(&gone).unwrap();
-    let mut merged = MergedLogs::new(logs, Pairing::new());
+    let mut merged = MergedLogs::new(logs);
     let (flows, errors): (Vec<_>, Vec<_>) = merged.by_ref().partition(Result::is_ok);
     let starts: Vec<_> = flows
         .into_iter()
@@ -188,6 +188,27 @@ fn an_error_ends_no_more_than_its_file() {
     );
     assert!(reports[2].ended_by.as_deref().unwrap().contains("cut"));
     assert!(reports[3].ended_by.as_deref().unwrap().contains("gone"));
+}
+
+#[test]
+fn a_compressed_file_that_vanishes_was_compressed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gone.gz");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, csv(&[flow(1, 1, 1)]).as_bytes()).unwrap();
+    encoder.finish().unwrap();
+    let [first, second] = [waiting(&path), waiting(&path)];
+    std::fs::remove_file(&path).unwrap();
+    // One is never asked for its flows.
+    let never = MergedLogs::new(vec![first]).into_reports();
+    let mut merged = MergedLogs::new(vec![second]);
+    assert_eq!(merged.by_ref().flatten().count(), 0);
+    let reports = [never, merged.into_reports()].concat();
+    assert!(reports[0].ended_by.is_none() && reports[1].ended_by.is_some());
+    for report in reports {
+        assert_eq!(report.compression, peerscope_read::Compression::Gzip);
+    }
 }
 
 const NFDUMP: &str = "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt\n";
@@ -358,9 +379,9 @@ fn a_stream_takes_part() {
     let text = csv(&[flow(5, 2, 1), flow(15, 2, 2)]);
     let options = options();
     let stream = Source::from_reader("stream", std::io::Cursor::new(text), &options).unwrap();
-    let stream = Waiting::new(stream, &options).unwrap();
+    let stream = Waiting::new(stream).unwrap();
     assert_eq!(stream.start(), Timestamp::MIN);
-    let merged = MergedLogs::new(vec![waiting(&file), stream], Pairing::new());
+    let merged = MergedLogs::new(vec![waiting(&file), stream]);
     let files: Vec<_> = merged.map(|flow| flow.unwrap().src.port).collect();
     assert_eq!(files, [1, 2, 1, 2]);
     let empty = write(folder.path(), "empty", &format!("{HEADER}\n"));

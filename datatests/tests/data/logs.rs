@@ -60,9 +60,9 @@ fn three_days_of_a_server(folder: &Path) -> Result<(), Failed> {
     logs.retain(|path| name(path).starts_with("conn."));
     check("logs", logs.len(), 72)?;
     let options = ReadOptions::new();
-    let waiting = |path: &PathBuf| Waiting::new(Source::open(path, &options)?, &options);
+    let waiting = |path: &PathBuf| Waiting::new(Source::open(path, &options)?);
     let waiting = logs.iter().map(waiting).collect::<Result<_, _>>()?;
-    let mut merged = MergedLogs::new(waiting, options.pairing());
+    let mut merged = MergedLogs::new(waiting);
     let flows: Vec<Flow> = merged.by_ref().collect::<Result<_, _>>()?;
     for report in merged.into_reports() {
         check("skipped", report.skipped_records(), 0)?;

@@ -15,6 +15,8 @@ const PACKETS: u64 = 1 << 12;
 /// by the place of their capture in the list given.
 pub(super) struct Captures {
     states: Vec<State>,
+    /// The account of each that has ended; of the others, one of nothing.
+    reports: Vec<CaptureReport>,
     turns: Turns,
     /// The capture that gave the last packet, and may give the next one.
     current: Option<usize>,
@@ -25,9 +27,7 @@ pub(super) struct Captures {
 enum State {
     Waiting(Box<Waiting>),
     Open(Box<Open>),
-    Ended(CaptureReport),
-    /// Between two of the others.
-    Moving,
+    Ended,
 }
 
 struct Open {
@@ -60,6 +60,7 @@ impl Captures {
     pub(super) fn new(captures: Vec<Waiting>, meter: Meter) -> Self {
         Self {
             turns: Turns::new(captures.iter().map(Waiting::start)),
+            reports: captures.iter().map(blank).collect(),
             states: captures
                 .into_iter()
                 .map(Box::new)
@@ -73,16 +74,7 @@ impl Captures {
 
     /// The meter, which holds the flows that are live, and the account of each capture.
     pub(super) fn into_parts(self) -> (Meter, Vec<CaptureReport>) {
-        let report = |state| match state {
-            State::Waiting(waiting) => Some(blank(&waiting)),
-            State::Open(open) => Some(open.end(None)),
-            State::Ended(report) => Some(report),
-            State::Moving => None,
-        };
-        (
-            self.meter,
-            self.states.into_iter().filter_map(report).collect(),
-        )
+        (self.meter, self.reports)
     }
 
     /// Meters some packets; `false` if there are none left.
@@ -91,25 +83,22 @@ impl Captures {
             return false;
         };
         let state = &mut self.states[current];
-        let mut open = match std::mem::replace(state, State::Moving) {
+        let mut open = match std::mem::replace(state, State::Ended) {
             State::Open(open) => open,
             State::Waiting(waiting) => match Open::new(*waiting) {
                 Ok(open) => Box::new(open),
                 Err(report) => {
-                    *state = State::Ended(*report);
+                    self.reports[current] = *report;
                     return true;
                 }
             },
-            other => {
-                *state = other;
-                return true;
-            }
+            State::Ended => return true,
         };
         match open.meter_some(&mut self.meter, |time| self.turns.goes_on(time, current)) {
             Pause::Held(time) => self.turns.add(time, current),
             Pause::More => self.current = Some(current),
             Pause::End(ended_by) => {
-                *state = State::Ended(open.end(ended_by.map(|error| error.to_string())));
+                self.reports[current] = open.end(ended_by.map(|error| error.to_string()));
                 return true;
             }
         }
@@ -193,7 +182,9 @@ impl Open {
     }
 
     fn end(self, ended_by: Option<String>) -> CaptureReport {
-        let digest = self.digesting.finish();
+        // After a fault the rest of a stream may never end.
+        let is_over = ended_by.is_none() || self.report.size.is_some();
+        let digest = is_over.then(|| self.digesting.finish()).flatten();
         CaptureReport {
             digest,
             size: self.report.size.map(|_| self.digesting.bytes()),
@@ -205,7 +196,7 @@ impl Open {
 
 fn count(offered: &mut Volume, packet: &Packet<'_>) {
     offered.packets += 1;
-    offered.bytes += u64::from(packet.original_length);
+    offered.bytes += u64::from(packet.wire_length());
 }
 
 fn blank(waiting: &Waiting) -> CaptureReport {

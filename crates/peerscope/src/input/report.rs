@@ -2,7 +2,7 @@
 
 use peerscope_flow::Volume;
 use peerscope_meter::MeterReport;
-use peerscope_read::{Digest, ReadReport};
+use peerscope_read::{Digest, Feed, ReadReport};
 use serde::{Deserialize, Serialize};
 
 /// The account of everything read.
@@ -13,6 +13,21 @@ pub struct InputReport {
     pub sources: Vec<SourceReport>,
     /// What the meter saw, if a source was a capture.
     pub meter: Option<MeterReport>,
+    /// What records that were paired across sources can be trusted for, each time several were read
+    /// together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paired: Vec<PairedReport>,
+}
+
+/// What the records of several sources can be trusted for, judged as if they were of one: sources
+/// may each be too small to be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PairedReport {
+    /// How many sources these are.
+    pub sources: usize,
+    /// Of all their records.
+    pub feed: Feed,
 }
 
 impl InputReport {

@@ -46,6 +46,10 @@ pub(super) fn split(packet: &[u8]) -> (Option<Message<'_>>, &[u8], Option<Export
 
 /// Whether a packet is one or more whole export messages and nothing else.
 pub(super) fn recognise(mut packet: &[u8]) -> bool {
+    // Nothing at all is no export.
+    if packet.is_empty() {
+        return false;
+    }
     while !packet.is_empty() {
         match split(packet) {
             (Some(message), rest, None) if !message.body.is_empty() => packet = rest,
@@ -205,6 +209,7 @@ mod tests {
         ));
         assert!(!recognise(b"\x12\x34\x01\x00\x00\x01\x00\x00"));
         assert!(!recognise(&ipfix_message(&[])));
+        assert!(!recognise(&[]));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::Chunk;
 use super::columns::Columns;
-use super::limits;
+use super::limits::PageFile;
 use crate::Fault;
 use crate::csv::COLUMNS;
 
@@ -48,7 +48,7 @@ impl Batches {
 /// Row groups whose columns are flat, plain or with dictionaries: nearly all there are.
 #[derive(Debug)]
 pub(super) struct Pages {
-    file: Arc<limits::Pages>,
+    file: Arc<PageFile>,
     metadata: Arc<ParquetMetaData>,
     /// Which of the file's columns each canonical column is.
     leaves: [usize; COLUMNS.len()],
@@ -85,7 +85,7 @@ impl Pages {
             chunks.all(Chunk::is_readable)
         });
         is_readable.then(|| Self {
-            file: Arc::new(limits::Pages(file)),
+            file: Arc::new(PageFile(file)),
             metadata: Arc::clone(metadata),
             leaves,
             row_groups,

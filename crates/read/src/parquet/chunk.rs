@@ -11,7 +11,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::hybrid::{Hybrid, cut, damaged};
-use super::limits::{MOST_ENTRIES, Pages};
+use super::limits::{MOST_ENTRIES, PageFile};
 use super::reader::guarded;
 
 /// What takes in the values of a chunk, batch by batch. After an error it holds the values before
@@ -39,7 +39,7 @@ pub(super) trait Sink {
 /// both versions. Arrow's reader takes longer for less: it copies and checks what is then to be
 /// parsed, and makes an array of each batch.
 pub(super) struct Chunk {
-    pages: SerializedPageReader<Pages>,
+    pages: SerializedPageReader<PageFile>,
     width: Width,
     nullable: bool,
     pages_seen: bool,
@@ -79,7 +79,7 @@ impl Chunk {
 
     /// The rows of a readable chunk.
     pub(super) fn open(
-        file: &Arc<Pages>,
+        file: &Arc<PageFile>,
         chunk: &ColumnChunkMetaData,
         rows: usize,
     ) -> Result<Self, ParquetError> {

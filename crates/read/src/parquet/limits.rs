@@ -18,15 +18,15 @@ pub(super) const MOST_ENTRIES: usize = 1 << 23;
 /// A file of pages, none of which is read if it says that it is larger than the limit: the Parquet
 /// library makes room for what the header promises, up to 2 GiB.
 #[derive(Debug)]
-pub(super) struct Pages(pub(super) File);
+pub(super) struct PageFile(pub(super) File);
 
-impl Length for Pages {
+impl Length for PageFile {
     fn len(&self) -> u64 {
         self.0.len()
     }
 }
 
-impl ChunkReader for Pages {
+impl ChunkReader for PageFile {
     type T = BufReader<File>;
 
     /// Asked for the beginning of each page's header, and for nothing else.
