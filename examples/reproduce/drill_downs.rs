@@ -242,7 +242,7 @@ impl Paper<'_> {
         );
         for (system, paper) in [("kadu", 3.0), ("kad", 6.0)] {
             let found = self.findings(&Kind::VeryActive, system).len() as f64;
-            let what = format!("very active hosts of {system}");
+            let what = format!("very active hosts of {system} (input)");
             rows.factor(("8.4", &what), paper, Some(found), 1.5);
         }
     }

@@ -71,5 +71,9 @@ pub(crate) fn dcpp(analysis: &Analysis, rows: &mut Rows) {
         ports.join(", "),
         "port 80 among them".to_owned(),
     ];
-    rows.row(("9", "DC++: reserved ports under attack"), texts, same);
+    rows.row(
+        ("9", "DC++: reserved ports under attack (input)"),
+        texts,
+        same,
+    );
 }

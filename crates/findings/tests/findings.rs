@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use common::{CALLED, DEPARTED, FAKED, GONE_AT, NATTED, Plot, Rng, SLOT, aggregation, analyse};
-use common::{findings, host, peer, tcp, trace};
+use common::{findings, host, peer, tcp, trace, udp};
 use peerscope_findings::{
     Detectors, Finding, Findings, FindingsConfig, FlowLog, Kind, SampleRef, Scene,
 };
-use peerscope_flow::{Endpoint, Family, Flow, SlotIndex, Span, Timestamp, Transport};
+use peerscope_flow::{Application, Endpoint, Family, Flow, SlotIndex, Span, Timestamp, Transport};
 use peerscope_slot::{Aggregation, aggregate};
 use proptest::prelude::*;
 
@@ -69,6 +69,73 @@ fn what_is_planted_is_found_where_it_is() {
     }
 }
 
+/// Attacks on UDP port 53 by hosts of two systems, in a day: each of 12 Kad and 12 `KadU` hosts of 60 sends
+/// so many flows to each of some victims.
+fn attack(flows_to: impl Fn(u8) -> Vec<(u64, i64)>) -> Findings {
+    let mut flows = Vec::new();
+    for (system, app) in [(0, Application::Kad), (60, Application::KadU)] {
+        for number in 1..=60_u8 {
+            let second = i64::from(number) * 1440;
+            let own = Endpoint::new(host(system + number), 4672);
+            let flow = |dst: Endpoint, second: i64, answered: bool| Flow {
+                app: Some(app.clone()),
+                ..udp(own, dst, second, answered)
+            };
+            let others = (1..=10).map(|other| Endpoint::new(peer(other), 4672));
+            flows.extend(others.map(|other| flow(other, second, true)));
+            let victims = if number % 5 == 0 {
+                flows_to(number)
+            } else {
+                Vec::new()
+            };
+            for (victim, count) in victims {
+                let victim = Endpoint::new(peer(victim), 53);
+                flows.extend((0..count).map(|i| flow(victim, second + i % 200, false)));
+            }
+        }
+    }
+    all(&flows)
+}
+
+#[test]
+fn an_attack_has_the_flows_of_its_own_hosts() {
+    let found = attack(|_| vec![(1000, 6), (1001, 3)]);
+    let attacks: Vec<&Finding> = found
+        .active
+        .iter()
+        .filter(|finding| finding.kind == Kind::DdosReservedPort)
+        .collect();
+    assert_eq!(attacks.len(), 2);
+    for attack in attacks {
+        assert_eq!((attack.hosts.len(), attack.flows), (12, 108));
+        assert_eq!(
+            attack.selection.hosts,
+            attack.hosts.iter().copied().collect()
+        );
+        assert!(
+            attack.explanation.contains("send 108 "),
+            "{}",
+            attack.explanation
+        );
+        assert_eq!(attack.evidence["flows-to-other-silent-destinations"], 0.0);
+    }
+}
+
+#[test]
+fn few_hosts_with_most_flows_do_not_hide_an_attack() {
+    let found = attack(|number| match number {
+        5 | 10 => vec![(1000, 1), (1001, 300)],
+        _ => vec![(1000, 1)],
+    });
+    let attack = &found.active[0];
+    assert_eq!(
+        (attack.kind.clone(), attack.hosts.len()),
+        (Kind::DdosReservedPort, 12)
+    );
+    // What is not told of is counted.
+    assert_eq!(attack.evidence["flows-to-other-silent-destinations"], 600.0);
+}
+
 #[test]
 fn nothing_planted_nothing_found() {
     for seed in 0..5 {
@@ -110,12 +177,7 @@ fn a_host_that_comes_back_or_left_too_late_has_not_departed() {
     assert!(hosts(&found, &Kind::DepartedHosts).contains(&gone));
     let mut back = flows.clone();
     let last = Endpoint::new(gone, 4672);
-    back.push(common::udp(
-        last,
-        Endpoint::new(peer(1), 4672),
-        49 * SLOT,
-        true,
-    ));
+    back.push(udp(last, Endpoint::new(peer(1), 4672), 49 * SLOT, true));
     let found = all(&back);
     assert!(!hosts(&found, &Kind::DepartedHosts).contains(&gone));
     // Nor is it behind a NAT: it was away.

@@ -131,7 +131,7 @@ pub struct System {
     pub activity_sigma: f64,
     /// No host is more active than so many times the mean, but for planted ones; left out: any may be.
     /// Where the very active hosts are planted, it keeps the others from being so by chance.
-    #[serde(default = "unbounded")]
+    #[serde(default = "unbounded", skip_serializing_if = "is_unbounded")]
     pub activity_max: f64,
     /// Share of the monitored hosts on random ports.
     #[serde(default)]
@@ -334,6 +334,11 @@ pub(crate) const fn one() -> f64 {
 
 const fn unbounded() -> f64 {
     f64::INFINITY
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_unbounded(value: &f64) -> bool {
+    *value == f64::INFINITY
 }
 
 const fn half() -> f64 {

@@ -9,6 +9,8 @@ fn presets_round_trip_and_run() {
         let scenario = Scenario::preset(name).unwrap();
         assert_eq!(scenario.name, name);
         assert_eq!(Scenario::from_toml(&scenario.to_toml()).unwrap(), scenario);
+        let json = serde_json::to_string(&scenario).unwrap();
+        assert_eq!(serde_json::from_str::<Scenario>(&json).unwrap(), scenario);
         assert!(Simulation::new(&scenario, 1).unwrap().next().is_some());
     }
 }

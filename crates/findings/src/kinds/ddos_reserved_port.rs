@@ -111,26 +111,42 @@ const OF_TYPICAL: f64 = 0.25;
 
 impl PortUse {
     /// The destinations that most flows find silent, those with most flows first; without those that draw few
-    /// hosts or few flows beside the one to which the contact, or the flow, in the middle goes.
-    fn victims(&self) -> Vec<(IpAddr, &Reached)> {
-        let silent = self
-            .reached
-            .iter()
-            .filter(|(_, reached)| 2 * reached.unanswered > reached.flows);
-        let mut silent: Vec<(IpAddr, &Reached)> =
-            silent.map(|(&ip, reached)| (ip, reached)).collect();
+    /// hosts or few flows beside the one to which the contact, or the flow, in the middle goes. Where that leaves
+    /// fewer hosts than an attack needs, because few of them make most flows, hosts alone tell victims.
+    fn victims(&self, min_hosts: usize) -> Vec<(IpAddr, &Reached)> {
+        let silent = self.silent();
         let least = |of: fn(&Reached) -> u64| {
             OF_TYPICAL * typical(silent.iter().map(|(_, reached)| of(reached)).collect()) as f64
         };
         let hosts = |reached: &Reached| reached.hosts.len() as u64;
         let flows = |reached: &Reached| reached.flows;
         let (least_hosts, least_flows) = (least(hosts), least(flows));
-        silent.retain(|(_, reached)| {
-            hosts(reached) as f64 >= least_hosts && flows(reached) as f64 >= least_flows
-        });
+        let mut by_hosts = silent.clone();
+        by_hosts.retain(|(_, reached)| hosts(reached) as f64 >= least_hosts);
+        let mut by_both = by_hosts.clone();
+        by_both.retain(|(_, reached)| flows(reached) as f64 >= least_flows);
+        if hosts_of(&by_both).len() < min_hosts {
+            by_hosts
+        } else {
+            by_both
+        }
+    }
+
+    /// The destinations that most flows find silent, those with most flows first.
+    fn silent(&self) -> Vec<(IpAddr, &Reached)> {
+        let all = self.reached.iter().map(|(&ip, reached)| (ip, reached));
+        let mut silent: Vec<(IpAddr, &Reached)> = all
+            .filter(|(_, reached)| 2 * reached.unanswered > reached.flows)
+            .collect();
         silent.sort_by_key(|&(ip, reached)| (std::cmp::Reverse(reached.flows), ip));
         silent
     }
+}
+
+/// The hosts that reach some destinations.
+fn hosts_of(reached: &[(IpAddr, &Reached)]) -> BTreeSet<IpAddr> {
+    let hosts = reached.iter().flat_map(|(_, reached)| &reached.hosts);
+    hosts.copied().collect()
 }
 
 /// Of some piles the one that holds the thing in the middle of all, the higher of two; 0 of none.
@@ -198,11 +214,8 @@ fn finding(
     } else {
         "inout-1024-dest-ports-UDP"
     };
-    let victims = port.victims();
-    let involved: BTreeSet<IpAddr> = victims
-        .iter()
-        .flat_map(|(_, reached)| reached.hosts.iter().copied())
-        .collect();
+    let victims = port.victims(min_hosts);
+    let involved = hosts_of(&victims);
     let hosts: Vec<&Host> = involved.iter().filter_map(|&ip| scene.host(ip)).collect();
     if hosts.len() < min_hosts || !hosts.iter().any(|host| scene.points_to(host, &[metric])) {
         return None;
@@ -216,10 +229,13 @@ fn finding(
         .iter()
         .filter(|host| host.system == system)
         .count();
-    let sum = |of: fn(&Reached) -> u64| victims.iter().map(|(_, reached)| of(reached)).sum();
-    let flows: u64 = sum(|reached| reached.flows);
-    let unanswered = share(sum(|reached| reached.unanswered), flows);
+    let flows_of = |some: &[(IpAddr, &Reached)]| some.iter().map(|(_, one)| one.flows).sum::<u64>();
+    let flows = flows_of(&victims);
+    let in_vain = victims.iter().map(|(_, one)| one.unanswered).sum();
+    let unanswered = share(in_vain, flows);
+    let set_aside = flows_of(&port.silent()) - flows;
     let selection = FlowSelection {
+        hosts: involved.clone(),
         peers: victims.iter().map(|&(ip, _)| ip).collect(),
         ports: BTreeSet::from([port.port]),
         transport: Some(port.transport),
@@ -263,6 +279,7 @@ fn finding(
                     .first()
                     .map_or(0.0, |(_, reached)| reached.flows as f64),
             ),
+            ("flows-to-other-silent-destinations", set_aside as f64),
             ("contacts", port.contacts.all as f64),
             ("contacts-unanswered", port.contacts.unanswered as f64),
             ("chance", chance(port.contacts, others)),
@@ -389,7 +406,7 @@ mod tests {
                 contacts: Contacts::default(),
                 reached: (0..).map(ip).zip(reached.iter().cloned()).collect(),
             };
-            let victims = port.victims().into_iter().map(|(victim, _)| victim);
+            let victims = port.victims(0).into_iter().map(|(victim, _)| victim);
             victims.collect::<Vec<_>>()
         };
         let attacked = [
