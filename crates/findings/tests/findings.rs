@@ -97,6 +97,10 @@ fn attack(flows_to: impl Fn(u8) -> Vec<(u64, i64)>) -> Findings {
     all(&flows)
 }
 
+fn set_aside(attack: &Finding) -> String {
+    attack.evidence["flows-to-other-silent-destinations"].to_string()
+}
+
 #[test]
 fn an_attack_has_the_flows_of_its_own_hosts() {
     let found = attack(|_| vec![(1000, 6), (1001, 3)]);
@@ -117,7 +121,7 @@ fn an_attack_has_the_flows_of_its_own_hosts() {
             "{}",
             attack.explanation
         );
-        assert_eq!(attack.evidence["flows-to-other-silent-destinations"], 0.0);
+        assert_eq!(set_aside(attack), "0");
     }
 }
 
@@ -133,7 +137,7 @@ fn few_hosts_with_most_flows_do_not_hide_an_attack() {
         (Kind::DdosReservedPort, 12)
     );
     // What is not told of is counted.
-    assert_eq!(attack.evidence["flows-to-other-silent-destinations"], 600.0);
+    assert_eq!(set_aside(attack), "600");
 }
 
 #[test]
