@@ -1,13 +1,20 @@
-//! Every behaviour planted in the shipped capture is found at its hosts and in time, and nothing else.
+//! Every behaviour planted in the shipped capture is found at its hosts and in time, and nothing else;
+//! communication rules stand beside it.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use peerscope::findings::{Detectors, Findings, FindingsConfig};
+use peerscope::RuleContext;
+use peerscope::findings::{Detectors, Finding, Findings, FindingsConfig, SampleRef};
+use peerscope::flow::SlotIndex;
+use peerscope::meter::{Capture, Classifiers, Meter};
 use peerscope::prelude::*;
+use peerscope::rules::{Activity, Miner, Parameters, RuleSet};
 
 #[path = "../shared/truth.rs"]
 mod truth;
@@ -20,12 +27,17 @@ fn folder() -> PathBuf {
 }
 
 /// The findings of the README's first command.
-fn findings() -> Findings {
+fn findings() -> &'static Findings {
+    static FINDINGS: OnceLock<Findings> = OnceLock::new();
+    FINDINGS.get_or_init(analysed)
+}
+
+fn analysed() -> Findings {
     let topology = std::fs::read_to_string(folder().join("topology.json")).unwrap();
     let topology: Topology = serde_json::from_str(&topology).unwrap();
     let aggregation = Aggregation::new(Family::emule(), topology.clone())
         .with_slot_length(SlotLength::from_secs(SLOT_SECS).unwrap());
-    let meter = MeterConfig::new().with_idle_timeout(std::time::Duration::from_mins(2));
+    let meter = MeterConfig::new().with_idle_timeout(Duration::from_mins(2));
     let pipeline = Pipeline::new(Family::emule(), topology)
         .with_aggregation(aggregation)
         .with_meter(meter)
@@ -38,7 +50,7 @@ fn findings() -> Findings {
 #[test]
 fn planted_behaviour_is_found_at_its_hosts_and_in_time() {
     let truth = Truth::read(&folder().join("truth.json"), Some("emule")).unwrap();
-    let findings = findings().active;
+    let findings = &findings().active;
     assert_eq!(truth.slot_us, Some(SLOT_SECS * 1e6));
     assert!(truth.planted.len() >= 14, "{}", truth.planted.len());
     for planted in &truth.planted {
@@ -71,4 +83,69 @@ fn planted_behaviour_is_found_at_its_hosts_and_in_time() {
             finding.explanation
         );
     }
+}
+
+/// The rules of the capture; a silent second ends a flow, as its record would hide when packets came.
+fn rules() -> (RuleSet, Activity) {
+    let config = MeterConfig::new()
+        .with_classifiers(Classifiers::none())
+        .with_idle_timeout(Duration::from_secs(1));
+    let mut meter = Meter::new(config);
+    let mut capture = Capture::open(folder().join("pop-wan.pcap.zst")).unwrap();
+    while let Some(packet) = capture.next_packet().unwrap() {
+        meter.push(&packet);
+    }
+    let miner = Miner::new(Parameters::default()).unwrap();
+    let mut activity = miner.activity();
+    for flow in &meter.finish().0 {
+        activity.push(flow);
+    }
+    let activity = activity.finish().unwrap();
+    (miner.mine(&activity), activity)
+}
+
+/// The finding of a kind that a peer is in.
+fn about<'a>(kind: &str, peer: &str) -> &'a Finding {
+    let peer: IpAddr = peer.parse().unwrap();
+    let mut all = findings().active.iter();
+    let found = all.find(|one| one.kind.as_str() == kind && one.peers.contains(&peer));
+    found.unwrap()
+}
+
+/// The peer that connects again and again greets by Kad each time: 85 times by `truth.json`. The
+/// clients of a bad server try it 348 times.
+#[test]
+fn findings_have_the_rules_of_their_hosts_and_time() {
+    let (found, activity) = rules();
+    let context = RuleContext::new(&found, &activity);
+    let says = |rule: usize, parts: &[&str]| {
+        let text = found.rules[rule].to_string();
+        parts.iter().all(|part| text.contains(part))
+    };
+    let count = |finding: &Finding, parts: &[&str]| {
+        let touches = context.of_finding(finding);
+        let named = touches.iter().filter(|touch| says(touch.rule, parts));
+        named.map(|touch| touch.count).max().unwrap_or(0)
+    };
+    let peer = "100.106.201.189";
+    let (buddy, parts) = (about("buddy", peer), [peer, ".4662", ".4672"]);
+    assert!(count(buddy, &parts) >= 75, "{}", count(buddy, &parts));
+    assert!(
+        count(
+            about("fake-server", "100.101.151.84"),
+            &["100.101.151.84.4661"]
+        ) >= 60
+    );
+
+    let slot = SlotLength::from_secs(SLOT_SECS).unwrap();
+    let first = slot.slot_of(buddy.start).0;
+    let [before, after] = [first - 2, first + 2].map(|slot_index| {
+        let sample = SampleRef {
+            host: buddy.hosts[0],
+            slot: SlotIndex(slot_index),
+        };
+        let touches = context.of_sample(sample, slot);
+        touches.iter().any(|touch| says(touch.rule, &parts))
+    });
+    assert_eq!((before, after), (false, true));
 }
