@@ -11,7 +11,7 @@ use statrs::distribution::{Binomial, DiscreteCDF};
 use super::evidence;
 use crate::presence::share;
 use crate::scene::Host;
-use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
+use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
 
 /// A port up to 1024 to which several hosts of a system send flows that nearly nobody answers.
 ///
@@ -310,17 +310,16 @@ fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortU
     let mut ports: BTreeMap<u16, PortUse> = BTreeMap::new();
     let hosts = scene.hosts().iter().filter(|host| host.system == system);
     for host in hosts {
-        let mut contacts: BTreeMap<(u16, IpAddr), (u64, u64)> = BTreeMap::new();
+        let mut tries: Vec<(u16, PeerId, bool)> = Vec::new();
         for flow in host
             .of(transport)
             .filter(|flow| flow.is_initiated() && flow.is_decided())
         {
             let port = flow.destination_port();
-            let unanswered = u64::from(has_no_response(flow));
-            let peer = scene.peer(flow.peer);
-            let contact = contacts.entry((port, peer)).or_default();
-            *contact = (contact.0 + 1, contact.1 + unanswered);
+            let in_vain = has_no_response(flow);
+            tries.push((port, flow.peer, in_vain));
             if is_reserved(port) {
+                let (peer, unanswered) = (scene.peer(flow.peer), u64::from(in_vain));
                 let of_port = ports.entry(port).or_insert_with(|| PortUse {
                     system: scene.system_name(system).to_owned(),
                     transport,
@@ -347,8 +346,11 @@ fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortU
                 of_port.end = of_port.end.max(flow.start);
             }
         }
-        for ((port, _), counts) in contacts {
-            match ports.get_mut(&port) {
+        tries.sort_unstable();
+        for contact in tries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let unanswered = contact.iter().filter(|(.., in_vain)| *in_vain).count();
+            let counts = (contact.len() as u64, unanswered as u64);
+            match ports.get_mut(&contact[0].0) {
                 Some(of_port) => of_port.contacts.add(counts),
                 None => others.add(counts),
             }
