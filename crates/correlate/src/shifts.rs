@@ -207,35 +207,121 @@ fn examine(
 
 /// `samples` are sorted by value.
 fn host_p(samples: &[Sample], exchange: Exchange, seed: u64, permutations: u32) -> f64 {
-    let hosts = samples
-        .iter()
-        .map(|s| s.1)
-        .max()
-        .map_or(0, |last| last as usize + 1);
-    let mut of_after = vec![false; hosts];
-    for &(_, host, after) in samples {
-        of_after[host as usize] |= after;
+    let walk = Walk::new(samples);
+    let [observed, ..] = walk.distances(&vec![0; walk.hosts.len()]);
+    let permutations = u64::from(permutations);
+    let reached = (0..permutations).step_by(LANES).map(|first| {
+        let lanes = LANES.min(usize::try_from(permutations - first).unwrap_or(LANES));
+        let mut exchanged = vec![0_u8; walk.hosts.len()];
+        for (lane, permutation) in (first..).take(lanes).enumerate() {
+            let key = mix(seed ^ mix(permutation));
+            for (host, exchanged) in exchanged.iter_mut().zip(walk.exchanged(exchange, key)) {
+                *host |= u8::from(exchanged) << lane;
+            }
+        }
+        let distances = walk.distances(&exchanged);
+        // The least difference that is none but for rounding.
+        let reached = |distance: &&f64| **distance >= observed - 1e-12;
+        distances[..lanes].iter().filter(reached).count()
+    });
+    (1.0 + reached.sum::<usize>() as f64) / (1.0 + permutations as f64)
+}
+
+/// So many permutations are looked at together, one bit of a byte each.
+const LANES: usize = 8;
+
+/// The walk along sorted values whose furthest point is the Kolmogorov-Smirnov distance.
+#[derive(Debug)]
+struct Walk {
+    /// Of each value, `2 * host + side`.
+    steps: Vec<u32>,
+    /// How many steps lead to the next larger value.
+    strides: Vec<u32>,
+    /// Of each host, how many values are before and after.
+    hosts: Vec<[u32; 2]>,
+}
+
+impl Walk {
+    /// `samples` are sorted by value.
+    fn new(samples: &[Sample]) -> Self {
+        let last = samples.iter().map(|s| s.1 as usize + 1).max();
+        let mut hosts = vec![[0; 2]; last.unwrap_or(0)];
+        for &(_, host, after) in samples {
+            hosts[host as usize][usize::from(after)] += 1;
+        }
+        let equal = samples.chunk_by(|a, b| a.0 >= b.0);
+        Self {
+            steps: samples.iter().map(|s| 2 * s.1 + u32::from(s.2)).collect(),
+            strides: equal.map(|values| values.len() as u32).collect(),
+            hosts,
+        }
     }
-    let observed = distance(samples, &vec![false; hosts]);
-    let reached = (0..u64::from(permutations)).filter(|&permutation| {
-        let key = mix(seed ^ mix(permutation));
-        let exchanged: Vec<bool> = match exchange {
-            Exchange::Sides => (0..hosts as u64)
+
+    /// Which hosts a permutation exchanges.
+    fn exchanged(&self, exchange: Exchange, key: u64) -> Vec<bool> {
+        match exchange {
+            Exchange::Sides => (0..self.hosts.len() as u64)
                 .map(|i| mix(key.wrapping_add(i)) & 1 == 1)
                 .collect(),
             Exchange::Hosts => {
+                let of_after: Vec<bool> = self.hosts.iter().map(|of| of[1] > 0).collect();
                 let shuffled = shuffled(&of_after, key);
-                of_after
-                    .iter()
-                    .zip(shuffled)
-                    .map(|(&was, is)| was != is)
-                    .collect()
+                let pairs = of_after.iter().zip(shuffled);
+                pairs.map(|(&was, is)| was != is).collect()
             }
-        };
-        // The least difference that is none but for rounding.
-        distance(samples, &exchanged) >= observed - 1e-12
-    });
-    (1.0 + reached.count() as f64) / (1.0 + f64::from(permutations))
+        }
+    }
+
+    /// The Kolmogorov-Smirnov distances, the sides of some hosts exchanged: for each bit those in whose byte it is
+    /// set; 0 if a side is empty then.
+    fn distances(&self, exchanged: &[u8]) -> [f64; LANES] {
+        let is_after = |side: usize, bits: u8, lane: usize| (bits >> lane & 1 == 1) != (side == 1);
+        let (mut before, mut after) = ([0.0; LANES], [0.0; LANES]);
+        for (counts, &bits) in self.hosts.iter().zip(exchanged) {
+            for (side, &count) in counts.iter().enumerate() {
+                for lane in 0..LANES {
+                    if is_after(side, bits, lane) {
+                        after[lane] += f64::from(count);
+                    } else {
+                        before[lane] += f64::from(count);
+                    }
+                }
+            }
+        }
+        // Both shares on one denominator keep the walk in whole numbers, exact up to 10^8 values.
+        let steps: Vec<[f64; LANES]> = exchanged
+            .iter()
+            .flat_map(|&bits| [(0, bits), (1, bits)])
+            .map(|(side, bits)| {
+                std::array::from_fn(|lane| {
+                    if is_after(side, bits, lane) {
+                        before[lane]
+                    } else {
+                        -after[lane]
+                    }
+                })
+            })
+            .collect();
+        let (mut walk, mut furthest) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+        let mut rest = self.steps.as_slice();
+        for &stride in &self.strides {
+            let (taken, others) = rest.split_at(stride as usize);
+            rest = others;
+            for &step in taken {
+                let step = &steps[step as usize];
+                for lane in 0..LANES {
+                    walk[lane] += step[lane];
+                }
+            }
+            for lane in 0..LANES {
+                furthest[lane] = furthest[lane].max(walk[lane].abs());
+            }
+        }
+        std::array::from_fn(|lane| match before[lane] * after[lane] {
+            0.0 => 0.0,
+            whole => furthest[lane] / whole,
+        })
+    }
 }
 
 /// Fisher and Yates.
@@ -248,26 +334,6 @@ fn shuffled(sides: &[bool], key: u64) -> Vec<bool> {
         sides.swap(last, other);
     }
     sides
-}
-
-/// The Kolmogorov-Smirnov distance, the sides of some hosts exchanged; 0 if one is empty then.
-fn distance(samples: &[Sample], exchanged: &[bool]) -> f64 {
-    let is_after = |s: &Sample| s.2 != exchanged[s.1 as usize];
-    let after = samples.iter().filter(|s| is_after(s)).count();
-    let before = samples.len() - after;
-    if after == 0 || before == 0 {
-        return 0.0;
-    }
-    // Both shares on one denominator keep the walk in whole numbers.
-    let (mut walk, mut furthest) = (0_i128, 0_u128);
-    let (up, down) = (before as i128, after as i128);
-    for (i, sample) in samples.iter().enumerate() {
-        walk += if is_after(sample) { up } else { -down };
-        if samples.get(i + 1).is_none_or(|next| next.0 > sample.0) {
-            furthest = furthest.max(walk.unsigned_abs());
-        }
-    }
-    furthest as f64 / (before as f64 * after as f64)
 }
 
 fn adjusted(mut shifts: Vec<MetricShift>) -> Vec<MetricShift> {
@@ -296,23 +362,32 @@ mod tests {
         #[test]
         fn the_walk_is_the_distance_of_the_two_sides(
             samples in samples(5),
-            exchanged in prop::collection::vec(any::<bool>(), 5),
+            exchanged in prop::collection::vec(any::<u8>(), 5),
         ) {
-            let side = |after: bool| {
-                let of_side = samples.iter().filter(|s| (s.2 != exchanged[s.1 as usize]) == after);
-                SortedValues::new(of_side.map(|s| s.0)).unwrap()
-            };
-            let expected = TwoSample::new(&side(false), &side(true)).map_or(0.0, |apart| apart.ks);
-            prop_assert!((distance(&samples, &exchanged) - expected).abs() < 1e-12);
+            let walk = Walk::new(&samples);
+            let distances = walk.distances(&exchanged[..walk.hosts.len()]);
+            for (lane, distance) in distances.into_iter().enumerate() {
+                let is_after = |s: &&Sample| s.2 != (exchanged[s.1 as usize] >> lane & 1 == 1);
+                let values = |after: bool| {
+                    let of_side = samples.iter().filter(|s| is_after(s) == after);
+                    SortedValues::new(of_side.map(|s| s.0)).unwrap()
+                };
+                let expected = TwoSample::new(&values(false), &values(true));
+                let expected = expected.map_or(0.0, |apart| apart.ks);
+                prop_assert!((distance - expected).abs() < 1e-12);
+            }
         }
 
         /// Against all outcomes of the coins, one by one.
         #[test]
         fn drawn_chances_are_those_of_enumeration(samples in samples(6), seed in any::<u64>()) {
-            let observed = distance(&samples, &[false; 6]);
-            let reached = (0_u32..64).filter(|coins| {
-                let exchanged: Vec<bool> = (0..6).map(|i| coins >> i & 1 == 1).collect();
-                distance(&samples, &exchanged) >= observed - 1e-12
+            let walk = Walk::new(&samples);
+            let hosts = walk.hosts.len();
+            let distance = |exchanged: &[u8]| walk.distances(exchanged)[0];
+            let observed = distance(&vec![0; hosts]);
+            let reached = (0_u8..64).filter(|coins| {
+                let exchanged: Vec<u8> = (0..hosts).map(|i| coins >> i & 1).collect();
+                distance(&exchanged) >= observed - 1e-12
             });
             let exact = reached.count() as f64 / 64.0;
             let drawn = host_p(&samples, Exchange::Sides, seed, 999);

@@ -1,14 +1,18 @@
 //! What a reader wants to see of a finding: its course in time, and the hosts, peers and flows behind
 //! it.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use peerscope_flow::{Endpoint, Handshake, Timestamp, Transport, Volume};
 use peerscope_slot::Direction;
 use rayon::prelude::*;
 
 use crate::kinds::DdosReservedPort;
+use crate::scene::Host;
 use crate::{Finding, FlowSelection, HostFlow, Scene};
 
 /// Flows listed of a finding; [`Findings::write_flows`](crate::Findings::write_flows) has all.
@@ -209,116 +213,201 @@ impl Bins {
     }
 
     fn add(self, series: &mut [u64], time: Timestamp) {
-        let since = i128::from(time.as_micros()) - i128::from(self.start);
-        let bin = usize::try_from(since / i128::from(self.length)).unwrap_or(0);
+        let since = time.as_micros().saturating_sub(self.start);
+        let bin = usize::try_from(since / self.length).unwrap_or(0);
         series[bin.min(self.count - 1)] += 1;
     }
 
     fn exhibit(self, scene: &Scene<'_>, finding: &Finding) -> Exhibit {
-        let mut exhibit = Exhibit {
-            activity: Activity {
-                initiated: self.empty(),
-                answered: self.empty(),
-                in_vain: self.empty(),
-            },
-            supporting: self.empty(),
-            ..Exhibit::default()
-        };
-        let mut hosts = BTreeMap::new();
-        let mut peers = BTreeMap::new();
-        for &ip in &finding.hosts {
-            let Some(host) = scene.host(ip) else { continue };
-            let mut listed = 0;
-            for flow in &host.flows {
-                let activity = &mut exhibit.activity;
-                let series = match flow.direction {
-                    Direction::InOut => &mut activity.initiated,
-                    Direction::OutIn if flow.is_in_vain() => &mut activity.in_vain,
-                    Direction::OutIn => &mut activity.answered,
-                };
-                self.add(series, flow.start);
-                if !supports(scene, &finding.selection, ip, flow) {
-                    continue;
-                }
-                self.add(&mut exhibit.supporting, flow.start);
-                let peer = scene.peer(flow.peer);
-                count(&mut hosts, ip, flow);
-                count(&mut peers, peer, flow);
-                if listed < FLOWS {
-                    listed += 1;
-                    exhibit.flows.push(row(ip, peer, flow));
-                }
-            }
+        let hosts = finding.hosts.par_iter().filter_map(|&ip| scene.host(ip));
+        let mut all = hosts
+            .fold(
+                || Gathered::new(self),
+                |mut all, host| {
+                    all.add(self, scene, &finding.selection, host);
+                    all
+                },
+            )
+            .reduce(|| Gathered::new(self), Gathered::merge);
+        all.hosts.sort_by_key(|party| Reverse(party.flows));
+        let leading = all.hosts.first().and_then(|party| scene.host(party.ip));
+        let contacts = leading.map(|host| self.contacts(scene, &finding.selection, host));
+        let mut peers = ranked(all.peers);
+        let all_peers = peers.len();
+        peers.truncate(PEERS);
+        Exhibit {
+            activity: all.activity,
+            supporting: all.supporting,
+            contacts: contacts.unwrap_or_default(),
+            hosts: all.hosts,
+            peers,
+            all_peers,
+            flows: all.flows,
         }
-        exhibit.hosts = ranked(hosts);
-        exhibit.peers = ranked(peers);
-        exhibit.all_peers = exhibit.peers.len();
-        exhibit.peers.truncate(PEERS);
-        exhibit.contacts = self.contacts(scene, finding, &exhibit);
-        exhibit
-            .flows
-            .sort_by_key(|flow| (flow.start_us, flow.end_us, flow.src, flow.dst));
-        exhibit.flows.truncate(FLOWS);
-        exhibit
     }
 
-    fn contacts(self, scene: &Scene<'_>, finding: &Finding, exhibit: &Exhibit) -> Vec<Contact> {
-        let leading = exhibit.hosts.first().and_then(|party| scene.host(party.ip));
-        let Some(host) = leading else {
-            return Vec::new();
-        };
+    fn contacts(self, scene: &Scene<'_>, selection: &FlowSelection, host: &Host) -> Vec<Contact> {
         // Beside the finding's own peers those that the host treats the same way.
         let alike = FlowSelection {
-            peers: std::collections::BTreeSet::new(),
-            ports: std::collections::BTreeSet::new(),
-            ..finding.selection.clone()
+            peers: BTreeSet::new(),
+            ports: BTreeSet::new(),
+            ..selection.clone()
         };
-        let mut by_peer: BTreeMap<IpAddr, Vec<u64>> = BTreeMap::new();
-        for flow in &host.flows {
-            if supports(scene, &alike, host.ip, flow) {
-                let series = by_peer.entry(scene.peer(flow.peer));
-                self.add(series.or_insert_with(|| self.empty()), flow.start);
-            }
-        }
-        let mut contacts: Vec<Contact> = by_peer
-            .into_iter()
-            .map(|(peer, flows)| Contact {
-                host: host.ip,
-                peer,
-                flows,
-            })
+        let supporting = |flow: &&HostFlow| supports(scene, &alike, host.ip, flow);
+        let mut peers: Vec<_> = host
+            .peers()
+            .map(|(peer, flows)| (flows.clone().filter(supporting).count(), peer, flows))
+            .filter(|&(count, ..)| count > 0)
             .collect();
-        contacts.sort_by_key(|contact| std::cmp::Reverse(contact.flows.iter().sum::<u64>()));
-        contacts.truncate(TOP);
-        contacts
+        peers.sort_by_key(|&(count, ..)| Reverse(count));
+        let top = peers.into_iter().take(TOP);
+        top.map(|(_, peer, flows)| {
+            let mut series = self.empty();
+            for flow in flows.filter(supporting) {
+                self.add(&mut series, flow.start);
+            }
+            Contact {
+                host: host.ip,
+                peer: scene.peer(peer),
+                flows: series,
+            }
+        })
+        .collect()
     }
 }
 
+/// What is gathered of some hosts for one finding.
+struct Gathered {
+    activity: Activity,
+    supporting: Vec<u64>,
+    hosts: Vec<PartyCount>,
+    peers: Parties,
+    /// The first of them.
+    flows: Vec<FlowRow>,
+}
+
+impl Gathered {
+    fn new(bins: Bins) -> Self {
+        Self {
+            activity: Activity {
+                initiated: bins.empty(),
+                answered: bins.empty(),
+                in_vain: bins.empty(),
+            },
+            supporting: bins.empty(),
+            hosts: Vec::new(),
+            peers: Parties::default(),
+            flows: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, bins: Bins, scene: &Scene<'_>, selection: &FlowSelection, host: &Host) {
+        let mut own: Option<PartyCount> = None;
+        let mut listed = 0;
+        for flow in &host.flows {
+            let series = match flow.direction {
+                Direction::InOut => &mut self.activity.initiated,
+                Direction::OutIn if flow.is_in_vain() => &mut self.activity.in_vain,
+                Direction::OutIn => &mut self.activity.answered,
+            };
+            bins.add(series, flow.start);
+            if !supports(scene, selection, host.ip, flow) {
+                continue;
+            }
+            bins.add(&mut self.supporting, flow.start);
+            let peer = scene.peer(flow.peer);
+            own.get_or_insert_with(|| PartyCount::new(host.ip))
+                .add(flow);
+            count(&mut self.peers, peer, flow);
+            if listed < FLOWS {
+                listed += 1;
+                self.flows.push(row(host.ip, peer, flow));
+            }
+        }
+        self.hosts.extend(own);
+        self.keep_the_first();
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        let pairs = [
+            (&mut self.activity.initiated, other.activity.initiated),
+            (&mut self.activity.answered, other.activity.answered),
+            (&mut self.activity.in_vain, other.activity.in_vain),
+            (&mut self.supporting, other.supporting),
+        ];
+        for (sums, series) in pairs {
+            for (sum, count) in sums.iter_mut().zip(series) {
+                *sum += count;
+            }
+        }
+        self.hosts.extend(other.hosts);
+        for (ip, party) in other.peers {
+            let own = self.peers.entry(ip);
+            own.or_insert_with(|| PartyCount::new(ip)).merge(&party);
+        }
+        self.flows.extend(other.flows);
+        self.keep_the_first();
+        self
+    }
+
+    fn keep_the_first(&mut self) {
+        self.flows
+            .sort_by_key(|flow| (flow.start_us, flow.end_us, flow.src, flow.dst));
+        self.flows.truncate(FLOWS);
+    }
+}
+
+impl PartyCount {
+    const fn new(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            flows: 0,
+            in_vain: 0,
+            sent: 0,
+            received: 0,
+            first_us: i64::MAX,
+            last_us: i64::MIN,
+        }
+    }
+
+    fn add(&mut self, flow: &HostFlow) {
+        self.merge(&Self {
+            ip: self.ip,
+            flows: 1,
+            in_vain: u64::from(flow.is_in_vain()),
+            sent: flow.sent.bytes,
+            received: flow.rcvd.bytes,
+            first_us: flow.start.as_micros(),
+            last_us: flow.end.as_micros(),
+        });
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.flows += other.flows;
+        self.in_vain += other.in_vain;
+        self.sent = self.sent.saturating_add(other.sent);
+        self.received = self.received.saturating_add(other.received);
+        self.first_us = self.first_us.min(other.first_us);
+        self.last_us = self.last_us.max(other.last_us);
+    }
+}
+
+/// Hosts or peers by address.
+pub(crate) type Parties = HashMap<IpAddr, PartyCount, RandomState>;
+
 fn supports(scene: &Scene<'_>, selection: &FlowSelection, host: IpAddr, flow: &HostFlow) -> bool {
-    selection.holds(host, flow, scene.peer(flow.peer), scene.zone(flow.peer))
+    selection.holds(host, flow, scene.peer(flow.peer), scene.topology())
 }
 
-pub(crate) fn count(parties: &mut BTreeMap<IpAddr, PartyCount>, ip: IpAddr, flow: &HostFlow) {
-    let party = parties.entry(ip).or_insert(PartyCount {
-        ip,
-        flows: 0,
-        in_vain: 0,
-        sent: 0,
-        received: 0,
-        first_us: flow.start.as_micros(),
-        last_us: flow.end.as_micros(),
-    });
-    party.flows += 1;
-    party.in_vain += u64::from(flow.is_in_vain());
-    party.sent = party.sent.saturating_add(flow.sent.bytes);
-    party.received = party.received.saturating_add(flow.rcvd.bytes);
-    party.first_us = party.first_us.min(flow.start.as_micros());
-    party.last_us = party.last_us.max(flow.end.as_micros());
+pub(crate) fn count(parties: &mut Parties, ip: IpAddr, flow: &HostFlow) {
+    let party = parties.entry(ip);
+    party.or_insert_with(|| PartyCount::new(ip)).add(flow);
 }
 
-pub(crate) fn ranked(parties: BTreeMap<IpAddr, PartyCount>) -> Vec<PartyCount> {
+/// Those with most flows first.
+pub(crate) fn ranked(parties: Parties) -> Vec<PartyCount> {
     let mut parties: Vec<PartyCount> = parties.into_values().collect();
-    parties.sort_by_key(|party| std::cmp::Reverse(party.flows));
+    parties.sort_unstable_by_key(|party| (Reverse(party.flows), party.ip));
     parties
 }
 

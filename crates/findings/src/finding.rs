@@ -7,7 +7,6 @@ use peerscope_correlate::Severity;
 use peerscope_flow::{Flow, SlotIndex, Timestamp};
 use peerscope_slot::Aggregation;
 
-use crate::host_flow::PeerId;
 use crate::{FlowSelection, HostFlow, Kind};
 
 /// Something a network operator can act on.
@@ -84,15 +83,14 @@ impl Finding {
 }
 
 fn supports(selection: &FlowSelection, flow: &Flow, aggregation: &Aggregation) -> bool {
-    let views = HostFlow::views(flow, aggregation, |_| PeerId(0));
+    let views = HostFlow::views(flow, aggregation, |_| 0);
     views.into_iter().flatten().any(|(host, view)| {
         let peer = if view.is_initiated() {
             flow.dst.ip
         } else {
             flow.src.ip
         };
-        let zone = aggregation.topology().zone(peer);
-        selection.holds(host, &view, peer.to_canonical(), zone)
+        selection.holds(host, &view, peer.to_canonical(), aggregation.topology())
     })
 }
 

@@ -1,13 +1,41 @@
 //! A flow as one of its monitored ends sees it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use peerscope_flow::{Flow, Handshake, Timestamp, Transport, Volume};
 use peerscope_slot::{Aggregation, Direction};
 
-/// The number of a peer in a [`FlowLog`](crate::FlowLog), in the order of addresses.
+/// The number of a peer in a [`Scene`](crate::Scene), in the order of addresses.
+///
+/// An IPv4 address is its own number; those of IPv6 come behind, in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerId(pub(crate) u32);
+pub struct PeerId(u64);
+
+impl PeerId {
+    const V6: u64 = 1 << 32;
+
+    pub(crate) fn v4(ip: Ipv4Addr) -> Self {
+        Self(u64::from(ip.to_bits()))
+    }
+
+    /// The peer at this place in the table.
+    pub(crate) const fn v6(place: usize) -> Self {
+        Self(Self::V6 + place as u64)
+    }
+
+    /// The place of the peer in the table, if it is there.
+    pub(crate) fn place(self) -> Option<usize> {
+        let place = self.0.checked_sub(Self::V6)?;
+        usize::try_from(place).ok()
+    }
+
+    pub(crate) fn ip(self, table: &[Ipv6Addr]) -> IpAddr {
+        match (self.place(), u32::try_from(self.0)) {
+            (Some(place), _) => table[place].into(),
+            (None, bits) => Ipv4Addr::from_bits(bits.unwrap_or(u32::MAX)).into(),
+        }
+    }
+}
 
 /// A flow of interest as one monitored host sees it: what the drill-downs need of it.
 ///
@@ -43,13 +71,17 @@ impl HostFlow {
     /// Every monitored host that sees the flow, with its peer; see
     /// [`Aggregation::enters`](peerscope_slot::Aggregation::enters).
     ///
-    /// `intern` numbers the peers.
+    /// `intern` gives addresses of IPv6 their place.
     pub(crate) fn views(
         flow: &Flow,
         aggregation: &Aggregation,
-        mut intern: impl FnMut(IpAddr) -> PeerId,
+        mut intern: impl FnMut(Ipv6Addr) -> usize,
     ) -> [Option<(IpAddr, Self)>; 2] {
         let [initiator, responder] = aggregation.enters(flow);
+        let mut id = |ip: IpAddr| match ip.to_canonical() {
+            IpAddr::V4(ip) => PeerId::v4(ip),
+            IpAddr::V6(ip) => PeerId::v6(intern(ip)),
+        };
         let mut view = |direction| {
             let (host, peer, sent, rcvd) = match direction {
                 Direction::InOut => (flow.src, flow.dst, flow.fwd, flow.rev),
@@ -58,7 +90,7 @@ impl HostFlow {
             let of_host = Self {
                 start: flow.span.start(),
                 end: flow.span.end(),
-                peer: intern(peer.ip.to_canonical()),
+                peer: id(peer.ip),
                 direction,
                 transport: flow.transport,
                 host_port: host.port,

@@ -1,6 +1,6 @@
 //! The flows of interest of a trace, kept small, for the drill-downs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -15,21 +15,28 @@ use crate::host_flow::PeerId;
 ///
 /// Two logs of parts of a trace merge into that of the whole.
 ///
-/// Memory: about 100 bytes a flow of interest, and 40 bytes a peer.
+/// Memory: about 100 bytes a flow of interest, and 60 bytes a peer of IPv6.
 #[derive(Clone, Debug)]
 pub struct FlowLog<'a> {
     aggregation: &'a Aggregation,
-    hosts: HashMap<IpAddr, Vec<HostFlow>, RandomState>,
-    ids: HashMap<IpAddr, PeerId, RandomState>,
-    peers: Vec<IpAddr>,
+    own: Part,
+    merged: Vec<Part>,
     span: Option<Span>,
+}
+
+/// Flows by host, and the places that peers of IPv6 have in them, as they came.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    hosts: HashMap<IpAddr, Vec<HostFlow>, RandomState>,
+    places: HashMap<Ipv6Addr, usize, RandomState>,
 }
 
 /// A log in its final order: by address, then by time.
 #[derive(Debug)]
 pub(crate) struct Sorted {
     pub(crate) hosts: Vec<(IpAddr, Vec<HostFlow>)>,
-    pub(crate) peers: Vec<IpAddr>,
+    /// The peers of IPv6.
+    pub(crate) table: Vec<Ipv6Addr>,
     /// First and last packet over every flow seen, of interest or not.
     pub(crate) span: Option<Span>,
 }
@@ -39,9 +46,8 @@ impl<'a> FlowLog<'a> {
     pub fn new(aggregation: &'a Aggregation) -> Self {
         Self {
             aggregation,
-            hosts: HashMap::default(),
-            ids: HashMap::default(),
-            peers: Vec::new(),
+            own: Part::default(),
+            merged: Vec::new(),
             span: None,
         }
     }
@@ -52,11 +58,8 @@ impl<'a> FlowLog<'a> {
     }
 
     /// Adds a batch of flows.
-    ///
-    /// # Panics
-    ///
-    /// With more than 2^32 distinct peers.
     pub fn add<'f>(&mut self, flows: impl IntoIterator<Item = &'f Flow>) {
+        let Part { hosts, places } = &mut self.own;
         for flow in flows {
             let span = flow.span;
             let within = self.aggregation.slots_of(flow).is_some();
@@ -66,25 +69,20 @@ impl<'a> FlowLog<'a> {
                 });
                 self.span = Some(grown);
             }
-            let (ids, peers) = (&mut self.ids, &mut self.peers);
-            let views = HostFlow::views(flow, self.aggregation, |ip| intern(ids, peers, ip));
+            let views = HostFlow::views(flow, self.aggregation, |ip| {
+                let next = places.len();
+                *places.entry(ip).or_insert(next)
+            });
             for (host, view) in views.into_iter().flatten() {
-                self.hosts.entry(host).or_default().push(view);
+                hosts.entry(host).or_default().push(view);
             }
         }
     }
 
     /// Adds the log of another part of the trace, made with the same aggregation.
     pub fn merge(&mut self, other: Self) {
-        let ids: Vec<PeerId> = other
-            .peers
-            .iter()
-            .map(|&ip| intern(&mut self.ids, &mut self.peers, ip))
-            .collect();
-        for (host, flows) in other.hosts {
-            let own = self.hosts.entry(host).or_default();
-            own.extend(flows.into_iter().map(|flow| renumbered(flow, &ids)));
-        }
+        self.merged.push(other.own);
+        self.merged.extend(other.merged);
         self.span = match (self.span, other.span) {
             (Some(a), Some(b)) => Some(a.including(b.start()).including(b.end())),
             (one, other) => one.or(other),
@@ -92,46 +90,62 @@ impl<'a> FlowLog<'a> {
     }
 
     pub(crate) fn sort(self) -> Sorted {
-        let mut order: Vec<(IpAddr, usize)> = self.peers.iter().copied().zip(0..).collect();
-        order.sort_unstable();
-        let mut ids = vec![PeerId(0); order.len()];
-        for (rank, &(_, old)) in (0..).zip(&order) {
-            ids[old] = PeerId(rank);
-        }
-        let mut hosts: Vec<_> = self.hosts.into_iter().collect();
-        hosts.sort_unstable_by_key(|(host, _)| *host);
-        hosts.par_iter_mut().for_each(|(_, flows)| {
-            for flow in flows.iter_mut() {
-                *flow = renumbered(*flow, &ids);
+        let Self {
+            own, mut merged, ..
+        } = self;
+        merged.push(own);
+        let mut table: Vec<Ipv6Addr> = merged
+            .iter()
+            .flat_map(|part| part.places.keys().copied())
+            .collect();
+        table.sort_unstable();
+        table.dedup();
+        let mut hosts: HashMap<IpAddr, Vec<Piece>, RandomState> = HashMap::default();
+        let mut ranks: Vec<Vec<PeerId>> = Vec::with_capacity(merged.len());
+        for (part, Part { hosts: of, places }) in merged.into_iter().enumerate() {
+            ranks.push(final_ids(&places, &table));
+            for (host, flows) in of {
+                hosts.entry(host).or_default().push((part, flows));
             }
-            flows.sort_unstable();
-        });
+        }
+        let mut hosts: Vec<_> = hosts.into_iter().collect();
+        hosts.sort_unstable_by_key(|(host, _)| *host);
+        let joined = hosts
+            .into_par_iter()
+            .map(|(host, pieces)| (host, join(pieces, &ranks)));
         Sorted {
-            hosts,
-            peers: order.into_iter().map(|(ip, _)| ip).collect(),
+            hosts: joined.collect(),
+            table,
             span: self.span,
         }
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "documented: more peers than IPv4 has addresses"
-)]
-fn intern(
-    ids: &mut HashMap<IpAddr, PeerId, RandomState>,
-    peers: &mut Vec<IpAddr>,
-    ip: IpAddr,
-) -> PeerId {
-    *ids.entry(ip).or_insert_with(|| {
-        peers.push(ip);
-        PeerId(u32::try_from(peers.len() - 1).expect("fewer than 2^32 peers"))
-    })
+/// Flows of one host, with the number of their part.
+type Piece = (usize, Vec<HostFlow>);
+
+/// The flows of one host in order of time.
+fn join(pieces: Vec<Piece>, ids: &[Vec<PeerId>]) -> Vec<HostFlow> {
+    let mut pieces = pieces.into_iter().map(|(part, mut flows)| {
+        for flow in &mut flows {
+            if let Some(place) = flow.peer.place() {
+                flow.peer = ids[part][place];
+            }
+        }
+        flows
+    });
+    let mut all = pieces.next().unwrap_or_default();
+    pieces.for_each(|flows| all.extend(flows));
+    // What came in order is merged, not sorted.
+    all.sort();
+    all
 }
 
-fn renumbered(flow: HostFlow, ids: &[PeerId]) -> HostFlow {
-    HostFlow {
-        peer: ids[flow.peer.0 as usize],
-        ..flow
+/// The number that each place of a part has in the table of all.
+fn final_ids(places: &HashMap<Ipv6Addr, usize, RandomState>, table: &[Ipv6Addr]) -> Vec<PeerId> {
+    let mut ids = vec![PeerId::v6(0); places.len()];
+    for (ip, &place) in places {
+        ids[place] = PeerId::v6(table.partition_point(|known| known < ip));
     }
+    ids
 }

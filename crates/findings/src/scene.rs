@@ -1,7 +1,7 @@
 //! Everything a drill-down looks at: flows by host, samples, and what is interesting of them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use peerscope_correlate::{
     Correlation, Interesting, MetricOutcome, Reading, Severity, SystemCorrelation,
@@ -9,6 +9,7 @@ use peerscope_correlate::{
 use peerscope_flow::{SlotIndex, Span, SystemId, Timestamp, Topology, Transport, Zone};
 use peerscope_metric::SampleTable;
 use peerscope_slot::Aggregation;
+use rayon::prelude::*;
 
 use crate::host_flow::PeerId;
 use crate::log::Sorted;
@@ -23,7 +24,8 @@ pub struct Scene<'a> {
     table: &'a SampleTable,
     correlation: &'a Correlation,
     hosts: Vec<Host>,
-    peers: Vec<(IpAddr, Zone)>,
+    /// The peers of IPv6.
+    table_v6: Vec<Ipv6Addr>,
     span: Option<Span>,
 }
 
@@ -37,24 +39,34 @@ pub struct Host {
     pub system: SystemId,
     /// Its flows of interest, by time.
     pub flows: Vec<HostFlow>,
+    /// The places of these flows, by peer and then by time.
+    by_peer: Vec<u32>,
     /// The rows of its samples.
     rows: std::ops::Range<usize>,
 }
 
 impl<'a> Scene<'a> {
-    /// Brings the flows, the samples and what is interesting of them together. All three have to be
-    /// of the same trace and settings.
+    /// Brings the flows, the samples and what is interesting of them together, on the threads of the
+    /// current rayon pool. All three have to be of the same trace and settings.
+    ///
+    /// # Panics
+    ///
+    /// With more than 2^32 flows of one host: 320 GiB of them.
     pub fn new(log: FlowLog<'a>, table: &'a SampleTable, correlation: &'a Correlation) -> Self {
         let aggregation = log.aggregation();
-        let Sorted { hosts, peers, span } = log.sort();
-        let topology = aggregation.topology();
+        let Sorted {
+            hosts,
+            table: table_v6,
+            span,
+        } = log.sort();
         let keys = table.keys();
-        let hosts = hosts.into_iter().map(|(ip, flows)| {
+        let hosts = hosts.into_par_iter().map(|(ip, flows)| {
             let first = keys.partition_point(|key| key.host < ip);
             let end = keys.partition_point(|key| key.host <= ip);
             Host {
                 ip,
                 system: system_of(table, first..end),
+                by_peer: by_peer(&flows),
                 flows,
                 rows: first..end,
             }
@@ -64,10 +76,7 @@ impl<'a> Scene<'a> {
             table,
             correlation,
             hosts: hosts.collect(),
-            peers: peers
-                .into_iter()
-                .map(|ip| (ip, topology.zone(ip)))
-                .collect(),
+            table_v6,
             span,
         }
     }
@@ -109,7 +118,7 @@ impl<'a> Scene<'a> {
     ///
     /// If the peer is of another scene.
     pub fn peer(&self, id: PeerId) -> IpAddr {
-        self.peers[id.0 as usize].0
+        id.ip(&self.table_v6)
     }
 
     /// Where a peer is.
@@ -118,7 +127,7 @@ impl<'a> Scene<'a> {
     ///
     /// If the peer is of another scene.
     pub fn zone(&self, id: PeerId) -> Zone {
-        self.peers[id.0 as usize].1
+        self.topology().zone(self.peer(id))
     }
 
     /// First and last packet of the trace, over flows of interest or not.
@@ -202,9 +211,22 @@ impl<'a> Scene<'a> {
 
     /// A finding about one host with all its flows, for a kind to fill in with struct syntax.
     pub fn finding(&self, kind: impl Into<Kind>, host: &Host) -> Finding {
-        let selection = FlowSelection::of_host(host.ip);
-        let first = host.flows.first().map(|flow| flow.start);
         let last = host.flows.iter().map(|flow| flow.end).max();
+        Finding {
+            end: last.unwrap_or_default(),
+            ..self.resting_on(kind, host, FlowSelection::of_host(host.ip))
+        }
+    }
+
+    /// A finding about one host that rests on some of its flows. It ends with the host's last flow to start, until
+    /// the kind knows better.
+    pub(crate) fn resting_on(
+        &self,
+        kind: impl Into<Kind>,
+        host: &Host,
+        selection: FlowSelection,
+    ) -> Finding {
+        let first = host.flows.first().map(|flow| flow.start);
         Finding {
             kind: kind.into(),
             severity: Severity::Info,
@@ -214,7 +236,7 @@ impl<'a> Scene<'a> {
             peers: Vec::new(),
             ports: Vec::new(),
             start: first.unwrap_or_default(),
-            end: last.unwrap_or_default(),
+            end: host.flows.last().map(|flow| flow.end).unwrap_or_default(),
             evidence: BTreeMap::new(),
             samples: BTreeMap::new(),
             flows: self.count(&selection),
@@ -235,7 +257,7 @@ impl<'a> Scene<'a> {
         selection: &'s FlowSelection,
     ) -> impl Iterator<Item = &'s HostFlow> + 's {
         let holds = |ip: IpAddr, flow: &HostFlow, peer: IpAddr| {
-            selection.holds(ip, flow, peer, self.topology().zone(peer))
+            selection.holds(ip, flow, peer, self.topology())
         };
         host.flows.iter().filter(move |flow| {
             let peer = self.peer(flow.peer);
@@ -244,10 +266,10 @@ impl<'a> Scene<'a> {
             }
             // A flow between two monitored hosts is seen twice: its initiator counts it.
             let initiator = self.aggregation.host_of(peer);
-            let seen_there = !flow.is_initiated()
+            let seen_there = selection.direction.is_none()
+                && !flow.is_initiated()
                 && self.zone(flow.peer) == Zone::Monitored
-                && self.host(initiator).is_some()
-                && selection.direction.is_none();
+                && self.host(initiator).is_some();
             let there = HostFlow {
                 direction: peerscope_slot::Direction::InOut,
                 host_port: flow.peer_port,
@@ -298,6 +320,15 @@ impl Host {
         initiated.map(|flow| flow.start).collect()
     }
 
+    /// Its flows with each peer, by time; peers by address.
+    pub fn peers(&self) -> impl Iterator<Item = (PeerId, impl Iterator<Item = &HostFlow> + Clone)> {
+        let flow = |&place: &u32| &self.flows[place as usize];
+        let groups = self
+            .by_peer
+            .chunk_by(move |a, b| flow(a).peer == flow(b).peer);
+        groups.map(move |group| (flow(&group[0]).peer, group.iter().map(flow)))
+    }
+
     /// Number of its samples.
     pub fn samples(&self) -> usize {
         self.rows.len()
@@ -309,6 +340,15 @@ impl Host {
             .iter()
             .filter(move |flow| flow.transport == transport)
     }
+}
+
+/// The places of flows, by peer and then by time.
+#[expect(clippy::expect_used, reason = "documented in Scene::new")]
+fn by_peer(flows: &[HostFlow]) -> Vec<u32> {
+    let places = 0..u32::try_from(flows.len()).expect("fewer than 2^32 flows of a host");
+    let mut keys: Vec<(PeerId, u32)> = flows.iter().map(|flow| flow.peer).zip(places).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, place)| place).collect()
 }
 
 fn is_explained(interesting: &Interesting, value: f64) -> bool {

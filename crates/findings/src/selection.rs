@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use peerscope_flow::{Timestamp, Transport, Zone};
+use peerscope_flow::{Timestamp, Topology, Transport, Zone};
 use peerscope_slot::Direction;
 
 use crate::HostFlow;
@@ -68,7 +68,13 @@ impl FlowSelection {
     }
 
     /// Whether a flow that `host` sees is one of them.
-    pub(crate) fn holds(&self, host: IpAddr, flow: &HostFlow, peer: IpAddr, zone: Zone) -> bool {
+    pub(crate) fn holds(
+        &self,
+        host: IpAddr,
+        flow: &HostFlow,
+        peer: IpAddr,
+        topology: &Topology,
+    ) -> bool {
         let outcome = match self.outcome {
             Outcome::Any => true,
             Outcome::InVain => flow.is_in_vain(),
@@ -82,7 +88,9 @@ impl FlowSelection {
             && self
                 .transport
                 .is_none_or(|transport| transport == flow.transport)
-            && self.peer_zone.is_none_or(|wanted| wanted == zone)
+            && self
+                .peer_zone
+                .is_none_or(|wanted| wanted == topology.zone(peer))
             && (self.ports.is_empty() || self.ports.contains(&flow.destination_port()))
             && (self.hosts.is_empty() || self.hosts.contains(&host))
             && (self.peers.is_empty() || self.peers.contains(&peer))

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use peerscope_flow::Transport;
-use peerscope_slot::Direction;
+use rayon::prelude::*;
 
 use crate::Scene;
 use crate::presence::{Cause, Departure, Presence, share};
+use crate::scene::Host;
 
 /// Why incoming flows of one system stayed unanswered.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,20 +50,16 @@ pub struct CauseCounts {
 impl UnansweredShares {
     /// The shares of every system with a monitored host, by the system's name.
     pub fn of(scene: &Scene<'_>, config: &Departure) -> Vec<Self> {
+        let of_hosts: Vec<[CauseCounts; 2]> = scene
+            .hosts()
+            .par_iter()
+            .map(|host| of_host(host, &Presence::new(scene, host, config)))
+            .collect();
         let mut by_system: BTreeMap<&str, [CauseCounts; 2]> = BTreeMap::new();
-        for host in scene.hosts() {
-            let presence = Presence::new(scene, host, config);
-            let counts = by_system.entry(scene.system_name(host.system)).or_default();
-            for flow in host
-                .flows
-                .iter()
-                .filter(|flow| flow.direction == Direction::OutIn)
-            {
-                if flow.is_decided() {
-                    let of = &mut counts[usize::from(flow.transport == Transport::Tcp)];
-                    let cause = flow.is_in_vain().then(|| presence.cause(flow.start));
-                    of.add(cause);
-                }
+        for (host, counts) in scene.hosts().iter().zip(of_hosts) {
+            let sums = by_system.entry(scene.system_name(host.system)).or_default();
+            for (sum, counts) in sums.iter_mut().zip(counts) {
+                sum.merge(counts);
             }
         }
         let shares = by_system.into_iter().map(|(system, [udp, tcp])| Self {
@@ -74,7 +71,26 @@ impl UnansweredShares {
     }
 }
 
+/// UDP and TCP.
+fn of_host(host: &Host, presence: &Presence) -> [CauseCounts; 2] {
+    let mut counts = [CauseCounts::default(); 2];
+    let incoming = host.flows.iter().filter(|flow| !flow.is_initiated());
+    for flow in incoming.filter(|flow| flow.is_decided()) {
+        let of = &mut counts[usize::from(flow.transport == Transport::Tcp)];
+        of.add(flow.is_in_vain().then(|| presence.cause(flow.start)));
+    }
+    counts
+}
+
 impl CauseCounts {
+    fn merge(&mut self, other: Self) {
+        self.incoming += other.incoming;
+        self.departed += other.departed;
+        self.nat += other.nat;
+        self.away += other.away;
+        self.undecided += other.undecided;
+    }
+
     fn add(&mut self, cause: Option<Cause>) {
         self.incoming += 1;
         match cause {

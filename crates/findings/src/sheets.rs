@@ -1,11 +1,10 @@
 //! All flows and peers behind the findings, as CSV: what evidence has the first of.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use peerscope_flow::Handshake;
 
-use crate::evidence::{count, ranked, row};
+use crate::evidence::{Parties, count, ranked, row};
 use crate::{Findings, FlowRow, Scene};
 
 impl Findings {
@@ -41,7 +40,7 @@ impl Findings {
     pub fn write_peers(&self, scene: &Scene<'_>, mut out: impl Write) -> io::Result<()> {
         out.write_all(b"finding,ip,flows,in_vain,sent_bytes,received_bytes,first_us,last_us\n")?;
         for (i, finding) in (1_usize..).zip(&self.active) {
-            let mut peers = BTreeMap::new();
+            let mut peers = Parties::default();
             for (_, flow) in scene.select(&finding.selection) {
                 count(&mut peers, scene.peer(flow.peer), flow);
             }

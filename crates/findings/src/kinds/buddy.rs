@@ -1,10 +1,11 @@
 //! A peer that cannot keep its connection to its buddy (SIGMETRICS 2009, section 8.4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use peerscope_correlate::Severity;
 use peerscope_flow::{Transport, Zone};
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 
 use super::{evidence, is_beyond_slots, median};
 use crate::scene::Host;
@@ -52,7 +53,19 @@ struct Calls<'a> {
     udp: Vec<&'a HostFlow>,
 }
 
-impl Calls<'_> {
+impl<'a> Calls<'a> {
+    fn of(flows: impl Iterator<Item = &'a HostFlow>) -> Self {
+        let mut calls = Self::default();
+        for flow in flows.filter(|flow| flow.direction == Direction::OutIn) {
+            if flow.transport == Transport::Udp {
+                calls.udp.push(flow);
+            } else if flow.is_complete() {
+                calls.tcp.push(flow);
+            }
+        }
+        calls
+    }
+
     fn packets(&self) -> u64 {
         self.udp.iter().map(|flow| flow.rcvd.packets).sum()
     }
@@ -73,32 +86,29 @@ impl Buddy {
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
         scene
             .hosts()
-            .iter()
-            .flat_map(|host| self.examine(scene, host))
+            .par_iter()
+            .flat_map_iter(|host| self.examine(scene, host))
             .collect()
     }
 
     fn examine(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
-        let mut peers: BTreeMap<PeerId, Calls<'_>> = BTreeMap::new();
-        let outside = |flow: &&HostFlow| {
-            flow.direction == Direction::OutIn && scene.zone(flow.peer) != Zone::Monitored
-        };
-        for flow in host.flows.iter().filter(outside) {
-            let calls = peers.entry(flow.peer).or_default();
-            if flow.transport == Transport::Udp {
-                calls.udp.push(flow);
-            } else if flow.is_complete() {
-                calls.tcp.push(flow);
+        let mut callers = Vec::new();
+        // Connections of the busiest peer that is none of the kind.
+        let mut next = 0;
+        for (peer, flows) in host.peers() {
+            let connections = flows.clone().filter(|flow| is_incoming(flow)).count();
+            if (connections <= next && connections < self.min_connections)
+                || scene.zone(peer) == Zone::Monitored
+            {
+                continue;
+            }
+            let calls = Calls::of(flows);
+            if self.is_restless(&calls) {
+                callers.push((peer, calls));
+            } else {
+                next = next.max(connections);
             }
         }
-        let (callers, others): (Vec<_>, Vec<_>) = peers
-            .into_iter()
-            .partition(|(_, calls)| self.is_restless(calls));
-        let next = others
-            .iter()
-            .map(|(_, calls)| calls.tcp.len())
-            .max()
-            .unwrap_or(0);
         let stands_out = |calls: &Calls<'_>| calls.tcp.len() as f64 >= self.min_ratio * next as f64;
         let beyond = |calls: &Calls<'_>| {
             let interval = calls.interval();
@@ -118,6 +128,11 @@ impl Buddy {
             && calls.packets() >= self.min_packets
             && calls.interval().is_some_and(quick)
     }
+}
+
+/// A TCP connection that the peer opened.
+fn is_incoming(flow: &HostFlow) -> bool {
+    flow.direction == Direction::OutIn && flow.transport == Transport::Tcp && flow.is_complete()
 }
 
 fn finding(
@@ -141,7 +156,7 @@ fn finding(
         direction: Some(Direction::OutIn),
         ..FlowSelection::of_host(host.ip)
     };
-    let finding = scene.finding(Kind::Buddy, host);
+    let finding = scene.resting_on(Kind::Buddy, host, selection);
     Finding {
         severity: Severity::Low,
         explanation: format!(
@@ -164,8 +179,6 @@ fn finding(
             ("tcp-connections-of-next-peer", next as f64),
         ]),
         samples: scene.samples(host, &METRICS),
-        flows: scene.count(&selection),
-        selection,
         ..finding
     }
 }

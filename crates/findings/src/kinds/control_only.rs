@@ -3,6 +3,8 @@
 use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 
+use rayon::prelude::*;
+
 use super::persistent::Persistence;
 use super::{Part, Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
 use crate::presence::share;
@@ -51,6 +53,7 @@ impl ControlOnly {
             return Vec::new();
         }
         rarities(scene, with_data)
+            .into_par_iter()
             .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
     }
@@ -78,7 +81,7 @@ impl ControlOnly {
             transport: Some(Transport::Tcp),
             ..FlowSelection::of_host(host.ip)
         };
-        let finding = scene.finding(Kind::ControlOnly, host);
+        let finding = scene.resting_on(Kind::ControlOnly, host, selection);
         Some(Finding {
             severity: Severity::Low,
             explanation: format!(
@@ -101,8 +104,6 @@ impl ControlOnly {
                 ("samples-fraction", persistent),
             ]),
             samples: named(METRIC, samples),
-            flows: scene.count(&selection),
-            selection,
             ..finding
         })
     }

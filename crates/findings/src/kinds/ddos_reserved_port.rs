@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use peerscope_correlate::Severity;
 use peerscope_flow::{SystemId, Timestamp, Transport};
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::evidence;
 use crate::presence::share;
 use crate::scene::Host;
-use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
+use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
 
 /// A port up to 1024 to which several hosts of a system send flows that nearly nobody answers.
 ///
@@ -164,34 +165,26 @@ fn typical(mut piles: Vec<u64>) -> u64 {
 impl DdosReservedPort {
     /// Reserved ports under attack.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for system in 0..scene.table().systems().len() {
-            let Ok(id) = u8::try_from(system).map(SystemId) else {
-                break;
-            };
-            for transport in [Transport::Tcp, Transport::Udp] {
-                let (ports, others) = uses(scene, id, transport);
-                let attacked = ports
-                    .iter()
-                    .filter(|port| self.is_attack(port, others, ports.len()));
-                found.extend(
-                    attacked.filter_map(|port| finding(scene, id, port, others, self.min_hosts)),
-                );
-            }
-        }
-        found
+        let attacks = all_uses(scene).into_iter().flat_map(|uses| {
+            let Uses {
+                system,
+                ports,
+                others,
+            } = uses;
+            let count = ports.len();
+            let attacked = ports
+                .into_iter()
+                .filter(move |port| self.is_attack(port, others, count));
+            attacked.filter_map(move |port| finding(scene, system, &port, others, self.min_hosts))
+        });
+        attacks.collect()
     }
 
     /// How the hosts of every system use reserved ports, the family's default ports set aside: what
     /// Figure 8 shows.
     pub fn ports(scene: &Scene<'_>) -> Vec<PortUse> {
-        let systems = (0..=u8::MAX)
-            .take(scene.table().systems().len())
-            .map(SystemId);
-        systems
-            .flat_map(|system| [Transport::Tcp, Transport::Udp].map(|over| (system, over)))
-            .flat_map(|(system, transport)| uses(scene, system, transport).0)
-            .collect()
+        let uses = all_uses(scene).into_iter();
+        uses.flat_map(|uses| uses.ports).collect()
     }
 
     fn is_attack(&self, port: &PortUse, others: Contacts, ports: usize) -> bool {
@@ -301,8 +294,28 @@ fn chance(port: Contacts, others: Contacts) -> f64 {
     }
 }
 
-/// Use of every reserved port by the hosts of a system, and the contacts on all other ports.
-fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortUse>, Contacts) {
+/// How the hosts of a system use ports over one transport.
+struct Uses {
+    system: SystemId,
+    /// The reserved ones.
+    ports: Vec<PortUse>,
+    /// On all other ports.
+    others: Contacts,
+}
+
+/// Every system over either transport, in parallel.
+fn all_uses(scene: &Scene<'_>) -> Vec<Uses> {
+    let systems = (0..=u8::MAX)
+        .take(scene.table().systems().len())
+        .map(SystemId);
+    let transports = |system| [Transport::Tcp, Transport::Udp].map(|over| (system, over));
+    let all: Vec<(SystemId, Transport)> = systems.flat_map(transports).collect();
+    all.into_par_iter()
+        .map(|(system, transport)| uses(scene, system, transport))
+        .collect()
+}
+
+fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> Uses {
     let defaults = scene.aggregation().family().tcp_ports();
     let is_reserved =
         |port: u16| port <= RESERVED && !defaults.iter().any(|range| range.contains(port));
@@ -310,16 +323,23 @@ fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortU
     let mut ports: BTreeMap<u16, PortUse> = BTreeMap::new();
     let hosts = scene.hosts().iter().filter(|host| host.system == system);
     for host in hosts {
-        let mut tries: Vec<(u16, PeerId, bool)> = Vec::new();
-        for flow in host
-            .of(transport)
-            .filter(|flow| flow.is_initiated() && flow.is_decided())
-        {
-            let port = flow.destination_port();
-            let in_vain = has_no_response(flow);
-            tries.push((port, flow.peer, in_vain));
-            if is_reserved(port) {
-                let (peer, unanswered) = (scene.peer(flow.peer), u64::from(in_vain));
+        for (peer, flows) in host.peers() {
+            let mut tries: Vec<&HostFlow> = flows
+                .filter(|flow| {
+                    flow.transport == transport && flow.is_initiated() && flow.is_decided()
+                })
+                .collect();
+            // Stable: each port's flows stay in order of time.
+            tries.sort_by_key(|flow| flow.peer_port);
+            for contact in tries.chunk_by(|a, b| a.peer_port == b.peer_port) {
+                let port = contact[0].peer_port;
+                let unanswered = contact.iter().filter(|flow| has_no_response(flow)).count();
+                let (flows, unanswered) = (contact.len() as u64, unanswered as u64);
+                if !is_reserved(port) {
+                    others.add((flows, unanswered));
+                    continue;
+                }
+                let (first, last) = (contact[0].start, contact[contact.len() - 1].start);
                 let of_port = ports.entry(port).or_insert_with(|| PortUse {
                     system: scene.system_name(system).to_owned(),
                     transport,
@@ -329,30 +349,23 @@ fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortU
                     share: 0.0,
                     hosts: BTreeSet::new(),
                     destinations: BTreeMap::new(),
-                    start: flow.start,
-                    end: flow.start,
+                    start: first,
+                    end: last,
                     contacts: Contacts::default(),
                     reached: BTreeMap::new(),
                 });
-                of_port.flows += 1;
+                let peer = scene.peer(peer);
+                of_port.flows += flows;
                 of_port.unanswered += unanswered;
+                of_port.contacts.add((flows, unanswered));
                 of_port.hosts.insert(host.ip);
-                *of_port.destinations.entry(peer).or_default() += 1;
+                *of_port.destinations.entry(peer).or_default() += flows;
                 let reached = of_port.reached.entry(peer).or_default();
-                reached.flows += 1;
+                reached.flows += flows;
                 reached.unanswered += unanswered;
                 reached.hosts.insert(host.ip);
-                of_port.start = of_port.start.min(flow.start);
-                of_port.end = of_port.end.max(flow.start);
-            }
-        }
-        tries.sort_unstable();
-        for contact in tries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let unanswered = contact.iter().filter(|(.., in_vain)| *in_vain).count();
-            let counts = (contact.len() as u64, unanswered as u64);
-            match ports.get_mut(&contact[0].0) {
-                Some(of_port) => of_port.contacts.add(counts),
-                None => others.add(counts),
+                of_port.start = of_port.start.min(first);
+                of_port.end = of_port.end.max(last);
             }
         }
     }
@@ -360,7 +373,11 @@ fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> (Vec<PortU
     for port in ports.values_mut() {
         port.share = share(port.flows, all);
     }
-    (ports.into_values().collect(), others)
+    Uses {
+        system,
+        ports: ports.into_values().collect(),
+        others,
+    }
 }
 
 fn has_no_response(flow: &HostFlow) -> bool {

@@ -2,6 +2,7 @@
 
 use peerscope_correlate::Severity;
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 
 use super::evidence;
 use crate::presence::{Departure, Presence};
@@ -48,7 +49,7 @@ impl DepartedHosts {
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
         scene
             .hosts()
-            .iter()
+            .par_iter()
             .filter_map(|host| self.examine(scene, host))
             .collect()
     }
@@ -87,7 +88,7 @@ impl DepartedHosts {
             from: Some(silent.saturating_add_micros(1)),
             ..FlowSelection::of_host(host.ip)
         };
-        let finding = scene.finding(Kind::DepartedHosts, host);
+        let finding = scene.resting_on(Kind::DepartedHosts, host, selection);
         let end = after().map(|flow| flow.start).max().unwrap_or(silent);
         let seconds = |micros: i64| micros as f64 / 1e6;
         let mut numbers = evidence([
@@ -113,8 +114,6 @@ impl DepartedHosts {
             end,
             evidence: numbers,
             samples: scene.samples(host, &METRICS),
-            flows: scene.count(&selection),
-            selection,
             ..finding
         })
     }

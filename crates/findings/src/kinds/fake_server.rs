@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use peerscope_correlate::Severity;
 use peerscope_flow::{SystemId, Timestamp, Transport};
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 
 use super::{evidence, is_beyond_slots, median};
 use crate::scene::Host;
@@ -56,30 +57,45 @@ struct Cycle<'a> {
 impl FakeServer {
     /// Servers that are of no use, each with the hosts that try it.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
+        let cycles: Vec<_> = scene
+            .hosts()
+            .par_iter()
+            .flat_map_iter(|host| self.cycles(scene, host))
+            .collect();
         let mut servers: BTreeMap<(PeerId, u16), Vec<Cycle<'_>>> = BTreeMap::new();
-        for host in scene.hosts() {
-            let mut to: BTreeMap<(PeerId, u16), Vec<&HostFlow>> = BTreeMap::new();
-            for flow in host.of(Transport::Tcp) {
-                if flow.is_initiated() && flow.is_complete() {
-                    to.entry((flow.peer, flow.peer_port))
-                        .or_default()
-                        .push(flow);
-                }
-            }
-            for (server, connections) in to {
-                let cycle = self.cycle(host, connections);
-                let pointed = |cycle: &Cycle<'_>| {
-                    is_beyond_slots(scene, cycle.interval) || scene.points_to(host, &[METRIC])
-                };
-                if let Some(cycle) = cycle.filter(pointed) {
-                    servers.entry(server).or_default().push(cycle);
-                }
-            }
+        for (server, cycle) in cycles {
+            servers.entry(server).or_default().push(cycle);
         }
         let found = servers.into_iter();
         found
             .map(|((peer, port), cycles)| finding(scene, peer, port, &cycles))
             .collect()
+    }
+
+    /// What one host tries in vain.
+    fn cycles<'a>(&self, scene: &Scene<'_>, host: &'a Host) -> Vec<((PeerId, u16), Cycle<'a>)> {
+        let mut cycles = Vec::new();
+        for (peer, flows) in host.peers() {
+            let mut connections: Vec<&HostFlow> = flows
+                .filter(|flow| {
+                    flow.transport == Transport::Tcp && flow.is_initiated() && flow.is_complete()
+                })
+                .collect();
+            if connections.len() < self.min_connections {
+                continue;
+            }
+            // Stable: each port's connections stay in order of time.
+            connections.sort_by_key(|flow| flow.peer_port);
+            for of_port in connections.chunk_by(|a, b| a.peer_port == b.peer_port) {
+                let cycle = self.cycle(host, of_port.to_vec());
+                let pointed = |cycle: &Cycle<'_>| {
+                    is_beyond_slots(scene, cycle.interval) || scene.points_to(host, &[METRIC])
+                };
+                let server = (peer, of_port[0].peer_port);
+                cycles.extend(cycle.filter(pointed).map(|cycle| (server, cycle)));
+            }
+        }
+        cycles
     }
 
     fn cycle<'a>(&self, host: &'a Host, connections: Vec<&'a HostFlow>) -> Option<Cycle<'a>> {

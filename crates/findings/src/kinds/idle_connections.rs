@@ -1,15 +1,14 @@
 //! Idle TCP connections (SIGMETRICS 2009, section 9).
 
-use std::collections::BTreeMap;
-
 use peerscope_correlate::Severity;
 use peerscope_flow::{Handshake, Transport};
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 
-use super::{evidence, median};
+use super::{Part, evidence, median};
 use crate::scene::Host;
 use crate::selection::Outcome;
-use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
+use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
 
 /// A host many of whose TCP connections the peer never answers, or that keeps connections open for long
 /// on which the peer hardly ever says anything.
@@ -81,33 +80,37 @@ impl Connection<'_> {
 impl IdleConnections {
     /// Hosts with idle connections.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let hosts = scene.hosts().iter();
+        let hosts = scene.hosts().par_iter();
         hosts
-            .flat_map(|host| [self.silent(scene, host), self.long(host, scene)])
+            .flat_map_iter(|host| [self.silent(scene, host), self.long(host, scene)])
             .flatten()
             .collect()
     }
 
     /// Most connections never answered.
     fn silent(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
-        let mut peers: BTreeMap<PeerId, (u64, u64)> = BTreeMap::new();
-        let known =
-            |flow: &&HostFlow| flow.is_initiated() && flow.is_complete() && flow.reply.is_some();
-        let connections: Vec<&HostFlow> = host.of(Transport::Tcp).filter(known).collect();
-        for flow in &connections {
-            let (all, silent) = peers.entry(flow.peer).or_default();
-            *all += 1;
-            *silent += u64::from(flow.is_silent());
-        }
-        let share = |&(all, silent): &(u64, u64)| silent as f64 / all as f64;
-        let fraction = peers.values().map(share).sum::<f64>() / peers.len().max(1) as f64;
-        let silent_peers = peers.values().filter(|counts| share(counts) > 0.5).count();
+        let known = |flow: &&HostFlow| {
+            flow.transport == Transport::Tcp
+                && flow.is_initiated()
+                && flow.is_complete()
+                && flow.reply.is_some()
+        };
+        let counted = host
+            .peers()
+            .map(|(_, flows)| Part::of(flows.filter(known), HostFlow::is_silent));
+        let shares: Vec<f64> = counted
+            .filter(|part| part.all > 0)
+            .map(|part| part.some as f64 / part.all as f64)
+            .collect();
+        let fraction = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
+        let silent_peers = shares.iter().filter(|&&share| share > 0.5).count();
         if silent_peers < self.min_silent
             || fraction < self.min_silent_share
             || !scene.points_to(host, &[METRIC])
         {
             return None;
         }
+        let connections: Vec<&HostFlow> = host.flows.iter().filter(known).collect();
         let silent: Vec<&&HostFlow> = connections.iter().filter(|flow| flow.is_silent()).collect();
         let secs = median(silent.iter().map(|flow| flow.micros()).collect())? as f64 / 1e6;
         let brief = silent
@@ -120,7 +123,7 @@ impl IdleConnections {
             outcome: Outcome::Silent,
             ..FlowSelection::of_host(host.ip)
         };
-        let finding = scene.finding(Kind::IdleConnections, host);
+        let finding = scene.resting_on(Kind::IdleConnections, host, selection);
         Some(Finding {
             severity: Severity::Low,
             explanation: format!(
@@ -148,8 +151,6 @@ impl IdleConnections {
                 ),
             ]),
             samples: scene.samples(host, &[METRIC]),
-            flows: scene.count(&selection),
-            selection,
             ..finding
         })
     }
@@ -197,25 +198,40 @@ impl IdleConnections {
                 ("packets", packets as f64),
             ]),
             samples: scene.samples(host, &[METRIC]),
-            flows: scene.count(&selection),
-            selection,
-            ..scene.finding(Kind::IdleConnections, host)
+            ..scene.resting_on(Kind::IdleConnections, host, selection)
         })
     }
+}
+
+fn ports(flow: &&HostFlow) -> (u16, u16) {
+    (flow.host_port, flow.peer_port)
 }
 
 /// The connections that a host set up. A flow seen from mid-stream on goes on with the one before it on
 /// the same 5-tuple.
 fn connections(host: &Host) -> Vec<Connection<'_>> {
-    let mut by_tuple: BTreeMap<(PeerId, u16, u16), Vec<Connection<'_>>> = BTreeMap::new();
-    for flow in host.of(Transport::Tcp).filter(|flow| flow.is_initiated()) {
-        let tuple = (flow.peer, flow.host_port, flow.peer_port);
-        let of_tuple = by_tuple.entry(tuple).or_default();
-        match of_tuple.last_mut() {
-            Some(open) if flow.handshake == Some(Handshake::Unknown) => open.parts.push(flow),
-            _ if flow.is_complete() => of_tuple.push(Connection { parts: vec![flow] }),
-            _ => {}
+    let mut connections: Vec<Connection<'_>> = Vec::new();
+    for (_, flows) in host.peers() {
+        let mut own: Vec<&HostFlow> = flows
+            .filter(|flow| flow.transport == Transport::Tcp && flow.is_initiated())
+            .collect();
+        // Stable: each 5-tuple's flows stay in order of time.
+        own.sort_by_key(ports);
+        for of_tuple in own.chunk_by(|a, b| ports(a) == ports(b)) {
+            let mut is_open = false;
+            for &flow in of_tuple {
+                match connections.last_mut() {
+                    Some(open) if is_open && flow.handshake == Some(Handshake::Unknown) => {
+                        open.parts.push(flow);
+                    }
+                    _ if flow.is_complete() => {
+                        is_open = true;
+                        connections.push(Connection { parts: vec![flow] });
+                    }
+                    _ => {}
+                }
+            }
         }
     }
-    by_tuple.into_values().flatten().collect()
+    connections
 }

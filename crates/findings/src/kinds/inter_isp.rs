@@ -1,15 +1,16 @@
 //! Hosts whose traffic leaves the provider's network (SIGMETRICS 2009, section 8.4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use peerscope_correlate::Severity;
 use peerscope_flow::{Transport, Zone};
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 
 use super::evidence;
 use super::persistent::Persistence;
 use crate::scene::Host;
-use crate::{Finding, FlowSelection, Kind, PeerId, Scene};
+use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
 
 /// A host of a system that is made to keep traffic within the provider's network, nearly all of whose
 /// TCP peers are outside.
@@ -52,7 +53,7 @@ impl InterIsp {
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
         scene
             .hosts()
-            .iter()
+            .par_iter()
             .filter_map(|host| self.examine(scene, host))
             .collect()
     }
@@ -61,55 +62,59 @@ impl InterIsp {
         let (samples, persistent) =
             self.persistence
                 .check(scene, host, METRIC, f64::NEG_INFINITY, |_| true)?;
-        let mut peers: BTreeSet<PeerId> = BTreeSet::new();
-        let (mut sent, mut rcvd, mut connections) = (0_u64, 0_u64, 0_u64);
-        let (mut first, mut last) = (None, None);
-        for flow in host.of(Transport::Tcp).filter(|flow| flow.is_initiated()) {
-            peers.insert(flow.peer);
-            if scene.zone(flow.peer) == Zone::Internet {
-                connections += 1;
-                sent = sent.saturating_add(flow.sent.bytes);
-                rcvd = rcvd.saturating_add(flow.rcvd.bytes);
-                first = first.or(Some(flow.start));
-                last = last.max(Some(flow.end));
+        let (mut peers, mut inside) = (0_usize, 0_usize);
+        let mut leaving: Vec<&HostFlow> = Vec::new();
+        for (peer, flows) in host.peers() {
+            let mut connections =
+                flows.filter(|flow| flow.transport == Transport::Tcp && flow.is_initiated());
+            let Some(first) = connections.next() else {
+                continue;
+            };
+            peers += 1;
+            let zone = scene.zone(peer);
+            inside += usize::from(zone.is_inside_isp());
+            if zone == Zone::Internet {
+                leaving.push(first);
+                leaving.extend(connections);
             }
         }
-        let inside = peers
-            .iter()
-            .filter(|&&peer| scene.zone(peer).is_inside_isp())
-            .count();
-        let inside_share = inside as f64 / peers.len() as f64;
-        if peers.len() < self.min_peers || inside_share > self.max_inside {
+        let inside_share = inside as f64 / peers as f64;
+        if peers < self.min_peers || inside_share > self.max_inside {
             return None;
         }
+        let leaving = || leaving.iter();
+        let sum = |of: fn(&HostFlow) -> u64| {
+            leaving().fold(0, |sum: u64, flow| sum.saturating_add(of(flow)))
+        };
         let selection = FlowSelection {
             transport: Some(Transport::Tcp),
             direction: Some(Direction::InOut),
             peer_zone: Some(Zone::Internet),
             ..FlowSelection::of_host(host.ip)
         };
-        let finding = scene.finding(Kind::InterIsp, host);
+        let finding = scene.resting_on(Kind::InterIsp, host, selection);
         Some(Finding {
             severity: Severity::Low,
             explanation: format!(
                 "{} of the {} TCP peers that {} connects to are outside the provider's network",
-                peers.len() - inside,
-                peers.len(),
+                peers - inside,
+                peers,
                 host.ip,
             ),
-            start: first.unwrap_or(finding.start),
-            end: last.unwrap_or(finding.end),
+            start: leaving()
+                .map(|flow| flow.start)
+                .min()
+                .unwrap_or(finding.start),
+            end: leaving().map(|flow| flow.end).max().unwrap_or(finding.end),
             evidence: evidence([
-                ("peers", peers.len() as f64),
+                ("peers", peers as f64),
                 ("peers-inside-fraction", inside_share),
-                ("connections-leaving", connections as f64),
-                ("bytes-sent-leaving", sent as f64),
-                ("bytes-received-leaving", rcvd as f64),
+                ("connections-leaving", leaving().count() as f64),
+                ("bytes-sent-leaving", sum(|flow| flow.sent.bytes) as f64),
+                ("bytes-received-leaving", sum(|flow| flow.rcvd.bytes) as f64),
                 ("samples-fraction", persistent),
             ]),
             samples: BTreeMap::from([(METRIC.to_owned(), samples)]),
-            flows: scene.count(&selection),
-            selection,
             ..finding
         })
     }

@@ -15,6 +15,7 @@ mod very_active;
 use std::collections::BTreeMap;
 
 use peerscope_flow::SystemId;
+use rayon::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use crate::scene::Host;
@@ -113,27 +114,26 @@ struct Rarity {
 /// Every host with the part that `part` gives of it, beside the other hosts of its system.
 fn rarities<'s>(
     scene: &'s Scene<'_>,
-    part: impl Fn(&Host) -> Part + 's,
-) -> impl Iterator<Item = (&'s Host, Rarity)> {
+    part: impl Fn(&Host) -> Part + Send + Sync,
+) -> Vec<(&'s Host, Rarity)> {
+    let parts: Vec<Part> = scene.hosts().par_iter().map(part).collect();
     let mut systems: BTreeMap<SystemId, (Part, usize)> = BTreeMap::new();
-    for host in scene.hosts() {
+    for (host, own) in scene.hosts().iter().zip(&parts) {
         let (whole, hosts) = systems.entry(host.system).or_default();
-        let own = part(host);
         whole.some += own.some;
         whole.all += own.all;
         *hosts += 1;
     }
-    scene.hosts().iter().map(move |host| {
+    let rarity = |(host, own): (&'s Host, Part)| {
         let (system, hosts) = systems[&host.system];
-        let own = part(host);
-        let expected = own.expected_with_so_few(system, hosts);
         let rarity = Rarity {
             own,
             system,
-            expected,
+            expected: own.expected_with_so_few(system, hosts),
         };
         (host, rarity)
-    })
+    };
+    scene.hosts().iter().zip(parts).map(rarity).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 use peerscope_slot::Direction;
+use rayon::prelude::*;
 
 use super::departed_hosts::METRICS;
 use super::evidence;
@@ -51,7 +52,7 @@ impl NattedHosts {
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
         scene
             .hosts()
-            .iter()
+            .par_iter()
             .filter_map(|host| self.examine(scene, host))
             .collect()
     }
@@ -87,7 +88,7 @@ impl NattedHosts {
             transport,
             ..FlowSelection::of_host(host.ip)
         };
-        let finding = scene.finding(Kind::NattedHosts, host);
+        let finding = scene.resting_on(Kind::NattedHosts, host, selection);
         let initiated = host.flows.iter().filter(|flow| flow.is_initiated());
         let mut ports: Vec<u16> = initiated
             .filter(|flow| flow.transport == Transport::Udp)
@@ -114,8 +115,6 @@ impl NattedHosts {
                 ("own-udp-source-ports", ports.len() as f64),
             ]),
             samples: scene.samples(host, &METRICS),
-            flows: scene.count(&selection),
-            selection,
             ..finding
         })
     }

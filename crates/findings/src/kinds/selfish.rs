@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use peerscope_correlate::Severity;
 use peerscope_flow::{SlotIndex, Transport};
 
+use rayon::prelude::*;
+
 use super::persistent::Persistence;
 use super::{Part, Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
 use crate::presence::share;
@@ -54,6 +56,7 @@ impl Selfish {
             return Vec::new();
         }
         rarities(scene, giving)
+            .into_par_iter()
             .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
     }
@@ -76,7 +79,7 @@ impl Selfish {
             transport: Some(Transport::Tcp),
             ..FlowSelection::of_host(host.ip)
         };
-        let finding = scene.finding(Kind::Selfish, host);
+        let finding = scene.resting_on(Kind::Selfish, host, selection);
         Some(Finding {
             severity: Severity::Info,
             explanation: format!(
@@ -101,8 +104,6 @@ impl Selfish {
                 ("samples-fraction", persistent),
             ]),
             samples: named(METRIC, samples),
-            flows: scene.count(&selection),
-            selection,
             ..finding
         })
     }
