@@ -1,5 +1,6 @@
 //! Attacks on reserved ports through the P2P system (SIGMETRICS 2009, sections 8.1 and 9).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -102,6 +103,11 @@ impl Contacts {
         self.all += 1;
         self.unanswered += u64::from(2 * unanswered > flows);
     }
+
+    fn merge(&mut self, other: Self) {
+        self.all += other.all;
+        self.unanswered += other.unanswered;
+    }
 }
 
 const RESERVED: u16 = 1024;
@@ -165,26 +171,24 @@ fn typical(mut piles: Vec<u64>) -> u64 {
 impl DdosReservedPort {
     /// Reserved ports under attack.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let attacks = all_uses(scene).into_iter().flat_map(|uses| {
-            let Uses {
-                system,
-                ports,
-                others,
-            } = uses;
-            let count = ports.len();
-            let attacked = ports
-                .into_iter()
-                .filter(move |port| self.is_attack(port, others, count));
-            attacked.filter_map(move |port| finding(scene, system, &port, others, self.min_hosts))
-        });
+        let attacks = uses(scene)
+            .into_iter()
+            .flat_map(|((system, _), Uses { ports, others })| {
+                let count = ports.len();
+                let attacked = ports
+                    .into_values()
+                    .filter(move |port| self.is_attack(port, others, count));
+                attacked
+                    .filter_map(move |port| finding(scene, system, &port, others, self.min_hosts))
+            });
         attacks.collect()
     }
 
     /// How the hosts of every system use reserved ports, the family's default ports set aside: what
     /// Figure 8 shows.
     pub fn ports(scene: &Scene<'_>) -> Vec<PortUse> {
-        let uses = all_uses(scene).into_iter();
-        uses.flat_map(|uses| uses.ports).collect()
+        let uses = uses(scene).into_values();
+        uses.flat_map(|uses| uses.ports.into_values()).collect()
     }
 
     fn is_attack(&self, port: &PortUse, others: Contacts, ports: usize) -> bool {
@@ -294,89 +298,134 @@ fn chance(port: Contacts, others: Contacts) -> f64 {
     }
 }
 
-/// How the hosts of a system use ports over one transport.
+/// How hosts of a system use ports over one transport.
+#[derive(Default)]
 struct Uses {
-    system: SystemId,
     /// The reserved ones.
-    ports: Vec<PortUse>,
+    ports: BTreeMap<u16, PortUse>,
     /// On all other ports.
     others: Contacts,
 }
 
-/// Every system over either transport, in parallel.
-fn all_uses(scene: &Scene<'_>) -> Vec<Uses> {
-    let systems = (0..=u8::MAX)
-        .take(scene.table().systems().len())
-        .map(SystemId);
-    let transports = |system| [Transport::Tcp, Transport::Udp].map(|over| (system, over));
-    let all: Vec<(SystemId, Transport)> = systems.flat_map(transports).collect();
-    all.into_par_iter()
-        .map(|(system, transport)| uses(scene, system, transport))
-        .collect()
+type UsesOf = BTreeMap<(SystemId, Transport), Uses>;
+
+/// Those of every system, over either transport.
+fn uses(scene: &Scene<'_>) -> UsesOf {
+    let parts = scene.hosts().par_iter().fold(UsesOf::new, |mut all, host| {
+        add(&mut all, scene, host);
+        all
+    });
+    let mut all = parts.reduce(UsesOf::new, |mut all, part| {
+        for (key, uses) in part {
+            all.entry(key).or_default().merge(uses);
+        }
+        all
+    });
+    for uses in all.values_mut() {
+        let flows = uses.ports.values().map(|port| port.flows).sum();
+        for port in uses.ports.values_mut() {
+            port.share = share(port.flows, flows);
+        }
+    }
+    all
 }
 
-fn uses(scene: &Scene<'_>, system: SystemId, transport: Transport) -> Uses {
+fn add(all: &mut UsesOf, scene: &Scene<'_>, host: &Host) {
     let defaults = scene.aggregation().family().tcp_ports();
     let is_reserved =
         |port: u16| port <= RESERVED && !defaults.iter().any(|range| range.contains(port));
-    let mut others = Contacts::default();
-    let mut ports: BTreeMap<u16, PortUse> = BTreeMap::new();
-    let hosts = scene.hosts().iter().filter(|host| host.system == system);
-    for host in hosts {
-        for (peer, flows) in host.peers() {
-            let mut tries: Vec<&HostFlow> = flows
-                .filter(|flow| {
-                    flow.transport == transport && flow.is_initiated() && flow.is_decided()
-                })
-                .collect();
-            // Stable: each port's flows stay in order of time.
-            tries.sort_by_key(|flow| flow.peer_port);
-            for contact in tries.chunk_by(|a, b| a.peer_port == b.peer_port) {
-                let port = contact[0].peer_port;
-                let unanswered = contact.iter().filter(|flow| has_no_response(flow)).count();
-                let (flows, unanswered) = (contact.len() as u64, unanswered as u64);
-                if !is_reserved(port) {
-                    others.add((flows, unanswered));
-                    continue;
+    let to = |flow: &&HostFlow| (flow.transport, flow.peer_port);
+    for (peer, flows) in host.peers() {
+        let mut tries: Vec<&HostFlow> = flows
+            .filter(|flow| flow.is_initiated() && flow.is_decided())
+            .collect();
+        // Stable: each port's flows stay in order of time.
+        tries.sort_by_key(to);
+        for contact in tries.chunk_by(|a, b| to(a) == to(b)) {
+            let (transport, port) = to(&contact[0]);
+            let uses = all.entry((host.system, transport)).or_default();
+            let unanswered = contact.iter().filter(|flow| has_no_response(flow)).count();
+            let counts = (contact.len() as u64, unanswered as u64);
+            if !is_reserved(port) {
+                uses.others.add(counts);
+                continue;
+            }
+            let system = scene.system_name(host.system);
+            let of_port = uses.ports.entry(port);
+            let of_port = of_port.or_insert_with(|| PortUse::new(system, transport, port));
+            of_port.add(host.ip, scene.peer(peer), contact, counts);
+        }
+    }
+}
+
+impl Uses {
+    fn merge(&mut self, other: Self) {
+        self.others.merge(other.others);
+        for (port, uses) in other.ports {
+            match self.ports.entry(port) {
+                Entry::Vacant(none) => {
+                    none.insert(uses);
                 }
-                let (first, last) = (contact[0].start, contact[contact.len() - 1].start);
-                let of_port = ports.entry(port).or_insert_with(|| PortUse {
-                    system: scene.system_name(system).to_owned(),
-                    transport,
-                    port,
-                    flows: 0,
-                    unanswered: 0,
-                    share: 0.0,
-                    hosts: BTreeSet::new(),
-                    destinations: BTreeMap::new(),
-                    start: first,
-                    end: last,
-                    contacts: Contacts::default(),
-                    reached: BTreeMap::new(),
-                });
-                let peer = scene.peer(peer);
-                of_port.flows += flows;
-                of_port.unanswered += unanswered;
-                of_port.contacts.add((flows, unanswered));
-                of_port.hosts.insert(host.ip);
-                *of_port.destinations.entry(peer).or_default() += flows;
-                let reached = of_port.reached.entry(peer).or_default();
-                reached.flows += flows;
-                reached.unanswered += unanswered;
-                reached.hosts.insert(host.ip);
-                of_port.start = of_port.start.min(first);
-                of_port.end = of_port.end.max(last);
+                Entry::Occupied(mut own) => own.get_mut().merge(uses),
             }
         }
     }
-    let all: u64 = ports.values().map(|port| port.flows).sum();
-    for port in ports.values_mut() {
-        port.share = share(port.flows, all);
+}
+
+impl PortUse {
+    fn new(system: &str, transport: Transport, port: u16) -> Self {
+        Self {
+            system: system.to_owned(),
+            transport,
+            port,
+            flows: 0,
+            unanswered: 0,
+            share: 0.0,
+            hosts: BTreeSet::new(),
+            destinations: BTreeMap::new(),
+            start: Timestamp::MAX,
+            end: Timestamp::MIN,
+            contacts: Contacts::default(),
+            reached: BTreeMap::new(),
+        }
     }
-    Uses {
-        system,
-        ports: ports.into_values().collect(),
-        others,
+
+    /// Adds what a host tried at a peer, in order of time.
+    fn add(&mut self, host: IpAddr, peer: IpAddr, tries: &[&HostFlow], counts: (u64, u64)) {
+        let (flows, unanswered) = counts;
+        self.flows += flows;
+        self.unanswered += unanswered;
+        self.contacts.add(counts);
+        self.hosts.insert(host);
+        *self.destinations.entry(peer).or_default() += flows;
+        let reached = self.reached.entry(peer).or_default();
+        reached.flows += flows;
+        reached.unanswered += unanswered;
+        reached.hosts.insert(host);
+        if let [first, ..] = tries {
+            self.start = self.start.min(first.start);
+        }
+        if let [.., last] = tries {
+            self.end = self.end.max(last.start);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.flows += other.flows;
+        self.unanswered += other.unanswered;
+        self.contacts.merge(other.contacts);
+        self.hosts.extend(other.hosts);
+        for (peer, flows) in other.destinations {
+            *self.destinations.entry(peer).or_default() += flows;
+        }
+        for (peer, reached) in other.reached {
+            let own = self.reached.entry(peer).or_default();
+            own.flows += reached.flows;
+            own.unanswered += reached.unanswered;
+            own.hosts.extend(reached.hosts);
+        }
+        self.start = self.start.min(other.start);
+        self.end = self.end.max(other.end);
     }
 }
 
