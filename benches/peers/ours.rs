@@ -1,6 +1,6 @@
 //! Canonical flows to the table of 44 metrics, timed as the peers beside this file are: from the
-//! file, and from flows in memory, without writing. Beside it the file alone: all its columns
-//! through Arrow's reader, and into flows.
+//! file, and from flows in memory, without writing. Beside it the file alone, all its columns
+//! through Arrow's reader and into flows, and the whole way from the file to findings.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -10,7 +10,9 @@ use clap::Parser;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use peerscope::Pipeline;
 use peerscope_benches::process::{cpu_seconds, peak_rss};
+use peerscope_findings::{Detectors, FindingsConfig};
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::{ParquetFile, Policy, ReadOptions, Source};
@@ -40,7 +42,7 @@ struct Arguments {
     repeat: usize,
     #[arg(long, default_value = "0")]
     threads: usize,
-    /// Only `arrow`, `flows`, `file` or `memory`.
+    /// Only `arrow`, `flows`, `file`, `findings` or `memory`.
     #[arg(long)]
     only: Option<String>,
 }
@@ -80,6 +82,12 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
             table = from_file(arguments, &config).ok();
         });
         seconds_of.insert("file".into(), serde_json::json!(seconds));
+    }
+    if wants("findings") {
+        let mut found = Err("not read".into());
+        let seconds = timed(arguments.repeat, || found = findings(arguments, &config));
+        println!("{} findings", found?);
+        seconds_of.insert("findings".into(), serde_json::json!(seconds));
     }
     let mut input_rss = None;
     if wants("memory") {
@@ -156,6 +164,16 @@ fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable,
         config.family(),
         &MetricSet::paper(),
     ))
+}
+
+/// All that an analysis does, down to findings: their number.
+fn findings(arguments: &Arguments, config: &Aggregation) -> Result<usize, Error> {
+    let pipeline = Pipeline::new(config.family().clone(), config.topology().clone())
+        .with_aggregation(config.clone())
+        .with_findings(Detectors::built_in(&FindingsConfig::default()));
+    let mut session = pipeline.session();
+    session.add_file(&arguments.input)?;
+    Ok(session.finish()?.findings.active.len())
 }
 
 /// Wall and CPU seconds of each run.

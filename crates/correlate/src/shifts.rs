@@ -236,7 +236,7 @@ struct Walk {
     /// Of each value, `2 * host + side`.
     steps: Vec<u32>,
     /// How many steps lead to the next larger value.
-    strides: Vec<u32>,
+    strides: Vec<usize>,
     /// Of each host, how many values are before and after.
     hosts: Vec<[u32; 2]>,
 }
@@ -252,7 +252,7 @@ impl Walk {
         let equal = samples.chunk_by(|a, b| a.0 >= b.0);
         Self {
             steps: samples.iter().map(|s| 2 * s.1 + u32::from(s.2)).collect(),
-            strides: equal.map(|values| values.len() as u32).collect(),
+            strides: equal.map(<[Sample]>::len).collect(),
             hosts,
         }
     }
@@ -305,16 +305,15 @@ impl Walk {
         let (mut walk, mut furthest) = ([0.0_f64; LANES], [0.0_f64; LANES]);
         let mut rest = self.steps.as_slice();
         for &stride in &self.strides {
-            let (taken, others) = rest.split_at(stride as usize);
+            let (taken, others) = rest.split_at(stride);
             rest = others;
             for &step in taken {
-                let step = &steps[step as usize];
-                for lane in 0..LANES {
-                    walk[lane] += step[lane];
+                for (walk, step) in walk.iter_mut().zip(&steps[step as usize]) {
+                    *walk += step;
                 }
             }
-            for lane in 0..LANES {
-                furthest[lane] = furthest[lane].max(walk[lane].abs());
+            for (furthest, walk) in furthest.iter_mut().zip(walk) {
+                *furthest = furthest.max(walk.abs());
             }
         }
         std::array::from_fn(|lane| match before[lane] * after[lane] {

@@ -161,27 +161,25 @@ impl Evidence {
         let Some(bins) = Bins::of(scene) else {
             return Self::default();
         };
-        let exhibits = || {
-            let findings = findings.par_iter();
-            findings
-                .map(|finding| bins.exhibit(scene, finding))
-                .collect()
-        };
-        let (ports, exhibits) = rayon::join(|| DdosReservedPort::ports(scene), exhibits);
-        let ports = ports.into_iter().map(|port| PortCount {
-            hosts: port.hosts.len(),
-            destinations: port.destinations.len(),
-            system: port.system,
-            transport: port.transport,
-            port: port.port,
-            flows: port.flows,
-            unanswered: port.unanswered,
-        });
+        let exhibits = findings
+            .par_iter()
+            .map(|finding| bins.exhibit(scene, finding));
+        let ports = DdosReservedPort::ports(scene)
+            .into_iter()
+            .map(|port| PortCount {
+                hosts: port.hosts.len(),
+                destinations: port.destinations.len(),
+                system: port.system.clone(),
+                transport: port.transport,
+                port: port.port,
+                flows: port.flows,
+                unanswered: port.unanswered,
+            });
         Self {
             start_us: bins.start,
             bin_us: bins.length,
             ports: ports.collect(),
-            exhibits,
+            exhibits: exhibits.collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::OnceLock;
 
 use peerscope_correlate::{
     Correlation, Interesting, MetricOutcome, Reading, Severity, SystemCorrelation,
@@ -12,6 +13,7 @@ use peerscope_slot::Aggregation;
 use rayon::prelude::*;
 
 use crate::host_flow::PeerId;
+use crate::kinds::{self, UsesOf};
 use crate::log::Sorted;
 use crate::{Finding, FlowLog, FlowSelection, HostFlow, Kind, SampleRef};
 
@@ -27,6 +29,8 @@ pub struct Scene<'a> {
     /// The peers of IPv6.
     table_v6: Vec<Ipv6Addr>,
     span: Option<Span>,
+    /// Made when first asked for.
+    port_uses: OnceLock<UsesOf>,
 }
 
 /// A monitored host with its flows.
@@ -78,7 +82,13 @@ impl<'a> Scene<'a> {
             hosts: hosts.collect(),
             table_v6,
             span,
+            port_uses: OnceLock::new(),
         }
+    }
+
+    /// How the hosts of every system use ports.
+    pub(crate) fn port_uses(&self) -> &UsesOf {
+        self.port_uses.get_or_init(|| kinds::port_uses(self))
     }
 
     /// How flows were aggregated.

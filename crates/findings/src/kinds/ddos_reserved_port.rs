@@ -171,24 +171,23 @@ fn typical(mut piles: Vec<u64>) -> u64 {
 impl DdosReservedPort {
     /// Reserved ports under attack.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let attacks = uses(scene)
-            .into_iter()
-            .flat_map(|((system, _), Uses { ports, others })| {
-                let count = ports.len();
-                let attacked = ports
-                    .into_values()
-                    .filter(move |port| self.is_attack(port, others, count));
-                attacked
-                    .filter_map(move |port| finding(scene, system, &port, others, self.min_hosts))
-            });
-        attacks.collect()
+        let mut found = Vec::new();
+        for (&(system, _), Uses { ports, others }) in scene.port_uses() {
+            let attacked = ports
+                .values()
+                .filter(|port| self.is_attack(port, *others, ports.len()));
+            found.extend(
+                attacked.filter_map(|port| finding(scene, system, port, *others, self.min_hosts)),
+            );
+        }
+        found
     }
 
     /// How the hosts of every system use reserved ports, the family's default ports set aside: what
     /// Figure 8 shows.
-    pub fn ports(scene: &Scene<'_>) -> Vec<PortUse> {
-        let uses = uses(scene).into_values();
-        uses.flat_map(|uses| uses.ports.into_values()).collect()
+    pub fn ports<'s>(scene: &'s Scene<'_>) -> Vec<&'s PortUse> {
+        let uses = scene.port_uses().values();
+        uses.flat_map(|uses| uses.ports.values()).collect()
     }
 
     fn is_attack(&self, port: &PortUse, others: Contacts, ports: usize) -> bool {
@@ -299,18 +298,18 @@ fn chance(port: Contacts, others: Contacts) -> f64 {
 }
 
 /// How hosts of a system use ports over one transport.
-#[derive(Default)]
-struct Uses {
+#[derive(Debug, Default)]
+pub(crate) struct Uses {
     /// The reserved ones.
     ports: BTreeMap<u16, PortUse>,
     /// On all other ports.
     others: Contacts,
 }
 
-type UsesOf = BTreeMap<(SystemId, Transport), Uses>;
+pub(crate) type UsesOf = BTreeMap<(SystemId, Transport), Uses>;
 
 /// Those of every system, over either transport.
-fn uses(scene: &Scene<'_>) -> UsesOf {
+pub(crate) fn port_uses(scene: &Scene<'_>) -> UsesOf {
     let parts = scene.hosts().par_iter().fold(UsesOf::new, |mut all, host| {
         add(&mut all, scene, host);
         all

@@ -203,10 +203,6 @@ impl IdleConnections {
     }
 }
 
-fn ports(flow: &&HostFlow) -> (u16, u16) {
-    (flow.host_port, flow.peer_port)
-}
-
 /// The connections that a host set up. A flow seen from mid-stream on goes on with the one before it on
 /// the same 5-tuple.
 fn connections(host: &Host) -> Vec<Connection<'_>> {
@@ -215,6 +211,7 @@ fn connections(host: &Host) -> Vec<Connection<'_>> {
         let mut own: Vec<&HostFlow> = flows
             .filter(|flow| flow.transport == Transport::Tcp && flow.is_initiated())
             .collect();
+        let ports = |flow: &&HostFlow| (flow.host_port, flow.peer_port);
         // Stable: each 5-tuple's flows stay in order of time.
         own.sort_by_key(ports);
         for of_tuple in own.chunk_by(|a, b| ports(a) == ports(b)) {

@@ -24,6 +24,7 @@ use crate::{HostFlow, SampleRef, Scene};
 pub use buddy::Buddy;
 pub use control_only::ControlOnly;
 pub use ddos_reserved_port::{DdosReservedPort, PortUse};
+pub(crate) use ddos_reserved_port::{UsesOf, port_uses};
 pub use departed_hosts::DepartedHosts;
 pub use fake_server::FakeServer;
 pub use idle_connections::IdleConnections;
