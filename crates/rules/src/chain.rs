@@ -2,7 +2,7 @@
 
 use crate::Template;
 use crate::bucket::{Series, co_occurrences};
-use crate::evidence::Pair;
+use crate::evidence::{Pair, both};
 use crate::hypothesis::{Hypothesis, Side};
 use crate::pool::{Pool, pools};
 use crate::table::Table;
@@ -89,18 +89,10 @@ fn test_chain(table: &Table<'_>, pool: &Pool, out: u32, way: ChainWay) -> Option
     };
     let (pair, ln_all) = evidence(pool)?;
     let both = |id: u32| match way {
-        ChainWay::Forward => {
-            Pair::counted(table.events(id), table.present(out), 1)
-                .counts
-                .both
-        }
-        ChainWay::Back => {
-            Pair::counted(table.events(out), table.present(id), 1)
-                .counts
-                .both
-        }
+        ChainWay::Forward => both(table.events(id), table.present(out)),
+        ChainWay::Back => both(table.events(out), table.present(id)),
     };
-    let shares: Vec<(u64, u32)> = pool.members.iter().map(|&id| (both(id), id)).collect();
+    let shares: Vec<(u32, u32)> = pool.members.iter().map(|&id| (both(id), id)).collect();
     let bound = shares
         .iter()
         .filter(|&&(both, id)| both > 0 && table.group(id).src != callee)

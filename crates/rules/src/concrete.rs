@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::any_client::Met;
 use crate::bucket::{Series, co_occurrences, mean_neighbours, mix, sample, unit};
-use crate::evidence::Pair;
+use crate::evidence::{Pair, both};
 use crate::hypothesis::{Hypothesis, Side};
 use crate::table::Table;
 use crate::{CandidatePolicy, Parameters, Template};
@@ -46,7 +46,7 @@ pub enum BucketPairs {
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     /// Groups x => y with enough co-occurrences.
-    pub(crate) pairs: Vec<(u32, u32)>,
+    pub(crate) pairs: Vec<Met>,
     /// Groups of one client that met, of patterns that may make a generic rule.
     pub(crate) met: Vec<Met>,
     pub(crate) sampled: Vec<SampledBucket>,
@@ -67,20 +67,19 @@ pub(crate) fn candidates(table: &Table<'_>) -> (Candidates, u128) {
     }
     let (strangers, drawn) = strangers(table);
     all.pairs.extend(strangers);
-    all.pairs.sort_unstable();
+    all.pairs.sort_unstable_by_key(|one| (one.x, one.y));
     let tests = pairs_that_share(table) + drawn;
     (all, tests)
 }
 
 /// Tests a concrete pair; `None` if it cannot be accepted, whatever else is tested.
-pub(crate) fn test(table: &Table<'_>, x: u32, y: u32) -> Option<Hypothesis> {
+pub(crate) fn test(table: &Table<'_>, met: Met) -> Option<Hypothesis> {
+    let Met { x, y, both } = met;
     let (left, right) = (table.events(x), table.present(y));
     let windows = table.activity.windows;
     let lags = table.parameters.lags();
-    let pair = Pair::counted(left, right, u64::from(windows));
-    if pair.counts.both < u64::from(table.parameters.min_cooccurrence)
-        || !table.parameters.scores(&pair)
-    {
+    let pair = Pair::met(left, right, both, u64::from(windows));
+    if !table.parameters.scores(&pair) {
         return None;
     }
     let pair =
@@ -147,15 +146,16 @@ fn host_candidates(table: &Table<'_>, host: usize) -> Candidates {
             if !belongs(table, kind, host, x, y) {
                 continue;
             }
+            let met = Met { x, y, both };
             if both >= parameters.min_cooccurrence {
-                found.pairs.push((x, y));
+                found.pairs.push(met);
             }
             if pool
                 && kind == BucketPairs::Initiated
                 && table.can_lead_pool(table.pattern(x))
                 && table.can_follow_pool(table.pattern(y))
             {
-                found.met.push(Met { x, y, both });
+                found.met.push(met);
             }
         }
     }
@@ -242,7 +242,7 @@ fn pairs_that_share(table: &Table<'_>) -> u128 {
 
 /// Pairs without a common address that the policy asks for and that co-occur often enough, and how
 /// many were drawn.
-fn strangers(table: &Table<'_>) -> (Vec<(u32, u32)>, u128) {
+fn strangers(table: &Table<'_>) -> (Vec<Met>, u128) {
     let fraction = match table.parameters.policy {
         CandidatePolicy::SharedAddress => return (Vec::new(), 0),
         CandidatePolicy::SharedAddressAnd { fraction } => fraction,
@@ -254,7 +254,7 @@ fn strangers(table: &Table<'_>) -> (Vec<(u32, u32)>, u128) {
     let groups = || 0..u32::try_from(table.activity.groups.len()).unwrap_or(u32::MAX);
     let leads: Vec<u32> = groups().filter(|&id| table.can_lead(id)).collect();
     let follows: Vec<u32> = groups().filter(|&id| table.can_follow(id)).collect();
-    let rows: Vec<(Vec<(u32, u32)>, u128)> = leads
+    let rows: Vec<(Vec<Met>, u128)> = leads
         .par_iter()
         .map(|&x| {
             let mut drawn = 0;
@@ -267,11 +267,9 @@ fn strangers(table: &Table<'_>) -> (Vec<(u32, u32)>, u128) {
                     .any(|host| [a.src, a.dst].contains(host));
                 if !shares {
                     drawn += 1;
-                    let both = Pair::counted(table.events(x), table.present(y), 1)
-                        .counts
-                        .both;
-                    if both >= u64::from(table.parameters.min_cooccurrence) {
-                        found.push((x, y));
+                    let both = both(table.events(x), table.present(y));
+                    if both >= table.parameters.min_cooccurrence {
+                        found.push(Met { x, y, both });
                     }
                 }
                 at += 1;

@@ -1,7 +1,7 @@
 //! One pair of activities: co-occurrences, and what chance allows nearby.
 
 use crate::significance::{ln_hypergeometric_tail, ln_poisson_tail};
-use crate::surroundings::{Lags, Starts, near, overlap, surroundings};
+use crate::surroundings::{Lags, Starts, Surroundings, near, overlap};
 use crate::{Counts, Runs};
 
 /// How `both` is tested.
@@ -36,18 +36,29 @@ pub(crate) struct Pair {
     pub(crate) company: f64,
 }
 
+/// Events of X with Y present.
+pub(crate) fn both(left: &[u32], right: &Runs) -> u32 {
+    let mut walk = right.walk();
+    let both = near(left, right, 0)
+        .flat_map(|events| &left[events])
+        .filter(|&&event| walk.run_of(event).is_some())
+        .count();
+    u32::try_from(both).unwrap_or(u32::MAX)
+}
+
 impl Pair {
     /// Counts only: what the score and the thresholds need.
     pub(crate) fn counted(left: &[u32], right: &Runs, windows: u64) -> Self {
-        let both = near(left, right, 0)
-            .flat_map(|events| &left[events])
-            .filter(|&&event| right.contains(event))
-            .count() as u64;
+        Self::met(left, right, both(left, right), windows)
+    }
+
+    /// The same with co-occurrences counted already.
+    pub(crate) fn met(left: &[u32], right: &Runs, both: u32, windows: u64) -> Self {
         Self {
             counts: Counts {
                 left: left.len() as u64,
                 right: u64::from(right.len()),
-                both,
+                both: u64::from(both),
                 windows,
             },
             ..Self::default()
@@ -58,7 +69,7 @@ impl Pair {
     ///
     /// # Complexity
     ///
-    /// O(log runs) per event of X.
+    /// One step per event of X and run of Y, or O(log) of the more numerous ones per other.
     pub(crate) fn with_baseline(
         mut self,
         left: &[u32],
@@ -72,9 +83,9 @@ impl Pair {
         } else {
             u32::MAX
         };
+        let mut around = Surroundings::new(right, windows, lags);
         for &event in near(left, right, reach).flat_map(|events| &left[events]) {
-            let (before, after) = surroundings(event, right, windows, lags);
-            self.far += before.and(after).share();
+            self.far += around.share(event);
         }
         self
     }
@@ -91,6 +102,7 @@ impl Pair {
     pub(crate) fn with_clumps(mut self, left: &[u32], right: &Runs, lags: Lags) -> Self {
         let (mut hits, mut firsts) = (0_u64, 0_u64);
         self.clumps = 0;
+        let mut walk = right.walk();
         for at in near(left, right, lags.reach).flatten() {
             let event = left[at];
             let step = match at.checked_sub(1) {
@@ -101,7 +113,7 @@ impl Pair {
                 event.saturating_sub(lags.reach),
                 event.saturating_add(lags.reach),
             );
-            for (first, last) in right.meeting(from, to) {
+            for (first, last) in walk.meeting(from, to) {
                 // Shifted by a lag beyond this window, the event before meets the same run.
                 let fresh = first.saturating_add(step - 1).min(last);
                 if (first..=fresh).contains(&event) {
@@ -295,13 +307,17 @@ mod tests {
         let pair = Pair::counted(&left, &right, 1800)
             .with_baseline(&left, &right, 1800, LAGS)
             .with_clumps(&left, &right, LAGS);
-        let far: f64 = left
-            .iter()
-            .map(|&event| {
-                let (before, after) = surroundings(event, &right, 1800, LAGS);
-                before.and(after).share()
-            })
-            .sum();
+        let share = |&event: &u32| {
+            let around = (event.saturating_sub(6)..=event.saturating_sub(1))
+                .chain(event + 1..=(event + 6).min(1799))
+                .filter(|&window| window != event);
+            let (present, all): (Vec<u32>, Vec<u32>) = (
+                around.clone().filter(|&w| right.contains(w)).collect(),
+                around.collect(),
+            );
+            present.len() as f64 / all.len() as f64
+        };
+        let far: f64 = left.iter().map(share).sum();
         assert!((pair.far - far).abs() < 1e-9);
         assert_eq!(pair.counts.both, 1 + 1 + 1 + 16 + 1);
         assert_eq!(pair.clumps, 5);

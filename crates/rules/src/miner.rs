@@ -58,7 +58,7 @@ impl Miner {
         let mut found: Vec<Hypothesis> = candidates
             .pairs
             .par_iter()
-            .filter_map(|&(x, y)| concrete::test(&table, x, y))
+            .filter_map(|&met| concrete::test(&table, met))
             .collect();
         if self.parameters.looks_for(Template::AnyClient) {
             let (more, count) = any_client::rules(&table, candidates.met, &candidates.sampled);

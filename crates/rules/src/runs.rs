@@ -89,13 +89,66 @@ impl Runs {
             .map(|run| (run.first, run.last))
     }
 
+    /// A search for windows that ascend.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk { set: self, at: 0 }
+    }
+
     fn count_before(&self, window: u32) -> u32 {
-        let at = self.runs.partition_point(|run| run.last < window);
-        match self.runs.get(at) {
+        let mut walk = self.walk();
+        walk.count_before(window)
+    }
+}
+
+/// Looks windows up in ascending order, each from where the last one was found: over a whole set O(1) a
+/// window where windows and runs are about as many, O(log runs) where they are not.
+#[derive(Clone, Debug)]
+pub(crate) struct Walk<'a> {
+    set: &'a Runs,
+    /// Runs that ended before the last window.
+    at: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// The run of a window, if the set holds it.
+    pub(crate) fn run_of(&mut self, window: u32) -> Option<(u32, u32)> {
+        let run = self.ahead(window).first()?;
+        (run.first <= window).then_some((run.first, run.last))
+    }
+
+    /// Windows of the set before one.
+    pub(crate) fn count_before(&mut self, window: u32) -> u32 {
+        match self.ahead(window).first() {
             Some(run) => run.before + window.saturating_sub(run.first),
-            None => self.len(),
+            None => self.set.len(),
         }
     }
+
+    /// The runs that meet `from..=to`, not clipped; `from` ascends.
+    pub(crate) fn meeting(&mut self, from: u32, to: u32) -> impl Iterator<Item = (u32, u32)> + 'a {
+        let runs = self.ahead(from).iter();
+        runs.take_while(move |run| run.first <= to)
+            .map(|run| (run.first, run.last))
+    }
+
+    /// The runs that end at a window or later.
+    fn ahead(&mut self, window: u32) -> &'a [Run] {
+        let rest = &self.set.runs[self.at..];
+        let passed = gallop(rest, |run| run.last < window);
+        self.at += passed;
+        &rest[passed..]
+    }
+}
+
+/// The partition point of a sorted slice, cheap if it is near the beginning.
+pub(crate) fn gallop<T>(sorted: &[T], before: impl Fn(&T) -> bool) -> usize {
+    let mut bound = 1;
+    while sorted.get(bound - 1).is_some_and(&before) {
+        bound *= 2;
+    }
+    // The last one seen to lie before, and the first one seen not to.
+    let (from, to) = (bound / 2, sorted.len().min(bound - 1));
+    from + sorted[from..to].partition_point(before)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::Runs;
+use crate::runs::{Walk, gallop};
 
 /// The windows around an event that tell what chance allows: those at a distance of `guard` to
 /// `reach` on either side.
@@ -49,7 +50,7 @@ pub(crate) struct Starts {
 impl Starts {
     /// # Complexity
     ///
-    /// O(log n) per event of the side with fewer, and one step per pair within reach.
+    /// At most O(log n) per event of the side with fewer, and one step per pair within reach.
     pub(crate) fn around(left: &[u32], right: &[u32], lags: Lags) -> Self {
         let reach = lags.guard.saturating_mul(3).min(lags.reach);
         let mut starts = Self {
@@ -61,10 +62,12 @@ impl Starts {
         };
         let swap = left.len() > right.len();
         let (few, many) = if swap { (right, left) } else { (left, right) };
+        let mut rest = many;
         for &one in few {
-            let from = many.partition_point(|&other| other < one.saturating_sub(reach));
+            let from = gallop(rest, |&other| other < one.saturating_sub(reach));
+            rest = &rest[from..];
             let last = one.saturating_add(reach);
-            for &other in many[from..].iter().take_while(|&&other| other <= last) {
+            for &other in rest.iter().take_while(|&&other| other <= last) {
                 let distance = one.abs_diff(other);
                 // Whether Y follows X.
                 let side = usize::from((other > one) != swap);
@@ -146,52 +149,48 @@ pub(crate) fn near<'a>(
     all.into_iter().chain(some)
 }
 
-/// Windows with Y among some windows.
-#[derive(Clone, Copy)]
-pub(crate) struct Presence {
-    present: u32,
-    all: u32,
+/// How often Y is present in the baseline's windows around events, which ascend.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    lags: Lags,
+    /// The trace's last window.
+    end: u32,
+    /// Where the windows before and after an event begin and end.
+    walks: [[Walk<'a>; 2]; 2],
 }
 
-impl Presence {
-    pub(crate) const fn and(self, other: Self) -> Self {
+impl<'a> Surroundings<'a> {
+    pub(crate) fn new(right: &'a Runs, windows: u32, lags: Lags) -> Self {
+        let walks = || [right.walk(), right.walk()];
         Self {
-            present: self.present + other.present,
-            all: self.all + other.all,
+            lags,
+            end: windows.saturating_sub(1),
+            walks: [walks(), walks()],
         }
     }
 
-    /// 1 where the trace has no windows to tell: no evidence.
-    pub(crate) fn share(self) -> f64 {
-        if self.all == 0 {
+    /// The share of windows with Y; 1 where the trace has none to tell: no evidence.
+    pub(crate) fn share(&mut self, event: u32) -> f64 {
+        let Lags { guard, reach, .. } = self.lags;
+        let [before, after] = &mut self.walks;
+        let (mut present, mut all) = (0, 0);
+        let mut look = |[begin, end]: &mut [Walk<'_>; 2], from: u32, to: u32| {
+            if from <= to {
+                present += end.count_before(to + 1) - begin.count_before(from);
+                all += to + 1 - from;
+            }
+        };
+        if let Some(to) = event.checked_sub(guard) {
+            look(before, event.saturating_sub(reach), to);
+        }
+        let to = event.saturating_add(reach).min(self.end);
+        look(after, event.saturating_add(guard), to);
+        if all == 0 {
             1.0
         } else {
-            f64::from(self.present) / f64::from(self.all)
+            f64::from(present) / f64::from(all)
         }
     }
-}
-
-/// Presence of Y in the baseline's windows before and after an event.
-pub(crate) fn surroundings(
-    event: u32,
-    right: &Runs,
-    windows: u32,
-    lags: Lags,
-) -> (Presence, Presence) {
-    let presence = |from: u32, to: u32| Presence {
-        present: right.count_in(from, to),
-        all: (to + 1).saturating_sub(from),
-    };
-    let before = match event.checked_sub(lags.guard) {
-        Some(to) => presence(event.saturating_sub(lags.reach), to),
-        None => Presence { present: 0, all: 0 },
-    };
-    let end = windows.saturating_sub(1);
-    let after = presence(
-        event.saturating_add(lags.guard),
-        event.saturating_add(lags.reach).min(end),
-    );
-    (before, after)
 }
 
 /// Windows of `first..=last` that lie in the baseline around `event`.
