@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::evidence::Pair;
+use crate::evidence::{Pair, both};
 use crate::generic::pooled_p;
 use crate::hypothesis::{Hypothesis, Side};
 use crate::table::{Pattern, Table};
@@ -16,6 +16,9 @@ pub(crate) struct Met {
     /// Events of X with Y present.
     pub(crate) both: u32,
 }
+
+/// A client's groups, and their evidence.
+type Binding = (u32, u32, Pair);
 
 /// Accepted-looking rules of template T1, from co-occurrences per client, and the number of tests.
 pub(crate) fn rules(
@@ -82,21 +85,24 @@ fn member(table: &Table<'_>, pattern: &Pattern, client: u32) -> Option<u32> {
 fn test(table: &Table<'_>, met: &[Met], thinned: &[u32]) -> Option<Hypothesis> {
     let [p, q] = [met[0].x, met[0].y].map(|id| table.pattern_of[id as usize]);
     let (left, right) = (&table.patterns[p as usize], &table.patterns[q as usize]);
+    let (lags, windows) = (table.parameters.lags(), table.activity.windows);
     let all_counted = thinned.iter().all(|&client| {
         member(table, left, client).is_none() || member(table, right, client).is_none()
     });
-    if all_counted {
-        passes_where_met(table, left, met)?;
-    }
-    let (lags, windows) = (table.parameters.lags(), table.activity.windows);
-    let mut pairs: Vec<(u32, u32, Pair)> = bindings(table, left, right)
+    let known = if all_counted {
+        where_met(table, left, met)?
+    } else {
+        Vec::new()
+    };
+    let mut pairs: Vec<Binding> = bindings(table, left, right)
         .map(|(x, y)| {
+            if let Ok(at) = known.binary_search_by_key(&x, |one| one.0) {
+                return known[at];
+            }
+            let (left, right) = (table.events(x), table.present(y));
+            let both = if all_counted { 0 } else { both(left, right) };
             let active = table.active[table.group(x).src as usize];
-            (
-                x,
-                y,
-                Pair::counted(table.events(x), table.present(y), active),
-            )
+            (x, y, Pair::met(left, right, both, active))
         })
         .collect();
     // Clients that X happens to and Y never does count too.
@@ -110,13 +116,16 @@ fn test(table: &Table<'_>, met: &[Met], thinned: &[u32]) -> Option<Hypothesis> {
     }
     let bound = pairs.iter().filter(|one| one.2.counts.both > 0).count();
     let mut far = total;
-    for (x, y, pair) in &mut pairs {
-        *pair = pair.with_baseline(table.events(*x), table.present(*y), windows, lags);
+    let most = table.most_explained(total.counts.both);
+    let is_known = |pair: &Pair| all_counted && pair.counts.both > 0;
+    for (x, y, pair) in pairs.iter_mut().filter(|one| !is_known(&one.2)) {
+        let (left, right) = (table.events(*x), table.present(*y));
+        *pair = pair.with_baseline(left, right, windows, lags, most - far.far);
         far = far.plus_far(pair);
         // What is left of the evidence only makes the p-value larger.
-        table
-            .parameters
-            .may_pass(far.ln_p_raw(table.parameters.null, lags))?;
+        if far.far > most {
+            return None;
+        }
     }
     for (x, y, pair) in &mut pairs {
         let (left, right) = (table.events(*x), table.present(*y));
@@ -124,7 +133,7 @@ fn test(table: &Table<'_>, met: &[Met], thinned: &[u32]) -> Option<Hypothesis> {
             .with_starts(left, table.events(*y), lags)
             .with_clumps(left, right, lags);
     }
-    let pooled = |pairs: &[(u32, u32, Pair)]| {
+    let pooled = |pairs: &[Binding]| {
         let tested: Vec<Pair> = pairs.iter().map(|one| one.2).collect();
         pooled_p(table, &tested, total, lags)
     };
@@ -144,12 +153,12 @@ fn test(table: &Table<'_>, met: &[Met], thinned: &[u32]) -> Option<Hypothesis> {
     })
 }
 
-/// `None` if the clients at which X and Y met rule it out by themselves: cheap, and enough for
-/// most pairs. The other clients could only weaken the evidence.
-fn passes_where_met(table: &Table<'_>, left: &Pattern, met: &[Met]) -> Option<()> {
+/// The clients at which X and Y met with their baselines; `None` if they rule it out by themselves,
+/// which is enough for most pairs. The other clients could only weaken the evidence.
+fn where_met(table: &Table<'_>, left: &Pattern, met: &[Met]) -> Option<Vec<Binding>> {
     let (lags, windows) = (table.parameters.lags(), table.activity.windows);
     let sum = |of: &dyn Fn(&Met) -> u32| met.iter().map(|one| u64::from(of(one))).sum();
-    let mut far = Pair {
+    let total = Pair {
         counts: Counts {
             left: left.events,
             right: sum(&|one| table.present(one.y).len()),
@@ -158,16 +167,20 @@ fn passes_where_met(table: &Table<'_>, left: &Pattern, met: &[Met]) -> Option<()
         },
         ..Pair::default()
     };
-    if !table.parameters.scores(&far) {
+    if !table.parameters.scores(&total) {
         return None;
     }
-    for one in met {
-        far = far.with_baseline(table.events(one.x), table.present(one.y), windows, lags);
-        table
-            .parameters
-            .may_pass(far.ln_p_raw(table.parameters.null, lags))?;
-    }
-    Some(())
+    let mut left_over = table.most_explained(total.counts.both);
+    met.iter()
+        .map(|&Met { x, y, both }| {
+            let (left, right) = (table.events(x), table.present(y));
+            let active = table.active[table.group(x).src as usize];
+            let pair = Pair::met(left, right, both, active);
+            let pair = pair.with_baseline(left, right, windows, lags, left_over);
+            left_over -= pair.far;
+            (left_over >= 0.0).then_some((x, y, pair))
+        })
+        .collect()
 }
 
 #[cfg(test)]

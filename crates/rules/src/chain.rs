@@ -72,8 +72,9 @@ fn test_chain(table: &Table<'_>, pool: &Pool, out: u32, way: ChainWay) -> Option
         if !parameters.scores(&pair) {
             return None;
         }
+        let most = table.most_explained(pair.counts.both);
         let pair = pair
-            .with_baseline(left, right, windows, lags)
+            .with_baseline(left, right, windows, lags, most)
             .with_starts(left, starts, lags);
         parameters.may_pass(pair.ln_p_raw(parameters.null, lags))?;
         let pair = pair

@@ -82,12 +82,15 @@ pub(crate) fn test(table: &Table<'_>, met: Met) -> Option<Hypothesis> {
     if !table.parameters.scores(&pair) {
         return None;
     }
-    let pair =
-        pair.with_baseline(left, right, windows, lags)
-            .with_starts(left, table.events(y), lags);
-    table
-        .parameters
-        .may_pass(pair.ln_p_raw(table.parameters.null, lags))?;
+    let may_pass = |pair: &Pair| {
+        let parameters = table.parameters;
+        parameters.may_pass(pair.ln_p_raw(parameters.null, lags))
+    };
+    let most = table.most_explained(pair.counts.both);
+    let pair = pair.with_baseline(left, right, windows, lags, most);
+    may_pass(&pair)?;
+    let pair = pair.with_starts(left, table.events(y), lags);
+    may_pass(&pair)?;
     let pair = pair.with_clumps(left, right, lags);
     table
         .parameters

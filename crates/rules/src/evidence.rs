@@ -65,7 +65,8 @@ impl Pair {
         }
     }
 
-    /// Adds the expectation by the local baseline, in a trace of `windows` windows.
+    /// Adds the expectation by the local baseline, in a trace of `windows` windows, until it exceeds
+    /// `most`: beyond, its value does not matter.
     ///
     /// # Complexity
     ///
@@ -76,6 +77,7 @@ impl Pair {
         right: &Runs,
         windows: u32,
         lags: Lags,
+        most: f64,
     ) -> Self {
         // Events far from any Y expect none, unless the trace has no windows around them to tell.
         let reach = if windows > lags.guard.saturating_mul(2) {
@@ -86,6 +88,9 @@ impl Pair {
         let mut around = Surroundings::new(right, windows, lags);
         for &event in near(left, right, reach).flat_map(|events| &left[events]) {
             self.far += around.share(event);
+            if self.far > most {
+                break;
+            }
         }
         self
     }
@@ -257,7 +262,7 @@ mod tests {
             let left: Vec<u32> = (0..windows).filter(|&w| x[w as usize]).collect();
             let right = Runs::from_ranges((0..windows).filter(|&w| y[w as usize]).map(|w| (w, w)));
             let pair = Pair::counted(&left, &right, 40)
-                .with_baseline(&left, &right, windows, LAGS)
+                .with_baseline(&left, &right, windows, LAGS, f64::INFINITY)
                 .with_clumps(&left, &right, LAGS);
 
             let at = |w: i64| (0..40).contains(&w) && y[usize::try_from(w).unwrap()];
@@ -305,7 +310,7 @@ mod tests {
         let left: Vec<u32> = (0..900).map(|i| i * 2).collect();
         let right = Runs::from_ranges([(0, 1), (40, 41), (50, 50), (900, 930), (1797, 1799)]);
         let pair = Pair::counted(&left, &right, 1800)
-            .with_baseline(&left, &right, 1800, LAGS)
+            .with_baseline(&left, &right, 1800, LAGS, f64::INFINITY)
             .with_clumps(&left, &right, LAGS);
         let share = |&event: &u32| {
             let around = (event.saturating_sub(6)..=event.saturating_sub(1))
@@ -327,7 +332,8 @@ mod tests {
     fn a_trace_without_surroundings_is_no_evidence() {
         let present = Runs::from_ranges([(0, 1)]);
         let lags = Lags { guard: 2, ..LAGS };
-        let pair = Pair::counted(&[0, 1], &present, 2).with_baseline(&[0, 1], &present, 2, lags);
+        let pair = Pair::counted(&[0, 1], &present, 2);
+        let pair = pair.with_baseline(&[0, 1], &present, 2, lags, f64::INFINITY);
         assert!((pair.expected() - 2.0).abs() < 1e-12);
         assert!(pair.ln_p_raw(Null::LocalBaseline, LAGS).abs() < 1e-12);
     }

@@ -87,7 +87,7 @@ fn test_peers(table: &Table<'_>, left: &Pool, right: &Pool) -> Option<Hypothesis
     } in peer_bindings(table, left, right)
     {
         let mut pair = Pair::counted(&events, &others, u64::from(windows))
-            .with_baseline(&events, &others, windows, lags)
+            .with_baseline(&events, &others, windows, lags, f64::INFINITY)
             .with_clumps(&events, &others, lags);
         pair.counts.right = u64::from(right.present.len()) - alone;
         total = total.merge(pair);

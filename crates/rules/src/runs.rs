@@ -91,12 +91,15 @@ impl Runs {
 
     /// A search for windows that ascend.
     pub(crate) fn walk(&self) -> Walk<'_> {
-        Walk { set: self, at: 0 }
+        Walk { rest: &self.runs }
     }
 
     fn count_before(&self, window: u32) -> u32 {
-        let mut walk = self.walk();
-        walk.count_before(window)
+        let at = self.runs.partition_point(|run| run.last < window);
+        match self.runs.get(at) {
+            Some(run) => run.before + window.saturating_sub(run.first),
+            None => self.len(),
+        }
     }
 }
 
@@ -104,9 +107,8 @@ impl Runs {
 /// window where windows and runs are about as many, O(log runs) where they are not.
 #[derive(Clone, Debug)]
 pub(crate) struct Walk<'a> {
-    set: &'a Runs,
-    /// Runs that ended before the last window.
-    at: usize,
+    /// The runs that did not end before the last window.
+    rest: &'a [Run],
 }
 
 impl<'a> Walk<'a> {
@@ -114,14 +116,6 @@ impl<'a> Walk<'a> {
     pub(crate) fn run_of(&mut self, window: u32) -> Option<(u32, u32)> {
         let run = self.ahead(window).first()?;
         (run.first <= window).then_some((run.first, run.last))
-    }
-
-    /// Windows of the set before one.
-    pub(crate) fn count_before(&mut self, window: u32) -> u32 {
-        match self.ahead(window).first() {
-            Some(run) => run.before + window.saturating_sub(run.first),
-            None => self.set.len(),
-        }
     }
 
     /// The runs that meet `from..=to`, not clipped; `from` ascends.
@@ -133,10 +127,9 @@ impl<'a> Walk<'a> {
 
     /// The runs that end at a window or later.
     fn ahead(&mut self, window: u32) -> &'a [Run] {
-        let rest = &self.set.runs[self.at..];
-        let passed = gallop(rest, |run| run.last < window);
-        self.at += passed;
-        &rest[passed..]
+        let passed = gallop(self.rest, |run| run.last < window);
+        self.rest = &self.rest[passed..];
+        self.rest
     }
 }
 
@@ -174,6 +167,16 @@ mod tests {
             prop_assert_eq!(runs.count_in(from, to) as usize, set.range(from..=to).count());
             let met: BTreeSet<u32> = runs.meeting(from, to).flat_map(|(a, b)| a..=b).collect();
             prop_assert!(set.range(from..=to).all(|w| met.contains(w)));
+            let mut walk = runs.walk();
+            for window in from..=to {
+                let run = walk.run_of(window);
+                prop_assert_eq!(run.is_some(), set.contains(&window));
+                prop_assert!(run.is_none_or(|(first, last)| (first..=last).contains(&window)));
+                let beside: Vec<_> = walk.clone().meeting(window, window + 3).collect();
+                prop_assert_eq!(beside, runs.meeting(window, window + 3).collect::<Vec<_>>());
+            }
+            let sorted: Vec<u32> = set.into_iter().collect();
+            prop_assert_eq!(gallop(&sorted, |&w| w < to), sorted.partition_point(|&w| w < to));
             let mut ends: Vec<_> = runs.ranges().collect();
             ends.windows(2).for_each(|pair| assert!(pair[0].1 + 1 < pair[1].0));
             ends.dedup();

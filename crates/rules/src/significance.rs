@@ -21,6 +21,23 @@ pub(crate) fn ln_poisson_tail(k: u64, mean: f64) -> f64 {
     (ln_first + ln_series(k, |j| mean / (j + 1.0))).min(0.0)
 }
 
+/// The least means at which 0, 1, 2, ... `most` events are no longer significant at a level, from above.
+pub(crate) fn least_means(most: u32, ln_level: f64) -> Vec<f64> {
+    let least = |k: u32| {
+        let (mut low, mut high) = (0.0, f64::from(k));
+        while high - low > high / 256.0 {
+            let middle = f64::midpoint(low, high);
+            if ln_poisson_tail(u64::from(k), middle) > ln_level {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        high
+    };
+    (0..=most).map(least).collect()
+}
+
 /// ln P(K >= both) when `left` windows of all are drawn at random and `right` of all count; 0 where
 /// `both` does not exceed its mean.
 pub(crate) fn ln_hypergeometric_tail(counts: Counts) -> f64 {
@@ -92,6 +109,14 @@ mod tests {
                 }).fold(1.0, f64::min);
                 prop_assert!((adjusted[i].exp() - oracle).abs() < 1e-12);
             }
+        }
+    }
+
+    #[test]
+    fn least_means_are_just_too_much() {
+        for (k, least) in (0..).zip(least_means(300, 0.01_f64.ln())) {
+            assert!(ln_poisson_tail(k, least) > 0.01_f64.ln());
+            assert!(ln_poisson_tail(k, least * 0.99) <= 0.01_f64.ln() || k == 0);
         }
     }
 

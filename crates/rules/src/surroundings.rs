@@ -155,40 +155,34 @@ pub(crate) struct Surroundings<'a> {
     lags: Lags,
     /// The trace's last window.
     end: u32,
-    /// Where the windows before and after an event begin and end.
-    walks: [[Walk<'a>; 2]; 2],
+    walk: Walk<'a>,
 }
 
 impl<'a> Surroundings<'a> {
     pub(crate) fn new(right: &'a Runs, windows: u32, lags: Lags) -> Self {
-        let walks = || [right.walk(), right.walk()];
         Self {
             lags,
             end: windows.saturating_sub(1),
-            walks: [walks(), walks()],
+            walk: right.walk(),
         }
     }
 
     /// The share of windows with Y; 1 where the trace has none to tell: no evidence.
     pub(crate) fn share(&mut self, event: u32) -> f64 {
-        let Lags { guard, reach, .. } = self.lags;
-        let [before, after] = &mut self.walks;
-        let (mut present, mut all) = (0, 0);
-        let mut look = |[begin, end]: &mut [Walk<'_>; 2], from: u32, to: u32| {
-            if from <= to {
-                present += end.count_before(to + 1) - begin.count_before(from);
-                all += to + 1 - from;
-            }
-        };
-        if let Some(to) = event.checked_sub(guard) {
-            look(before, event.saturating_sub(reach), to);
-        }
-        let to = event.saturating_add(reach).min(self.end);
-        look(after, event.saturating_add(guard), to);
+        let lags = self.lags;
+        let (from, to) = (
+            event.saturating_sub(lags.reach),
+            event.saturating_add(lags.reach),
+        );
+        let near = self.walk.meeting(from, to);
+        let present: u64 = near
+            .map(|(first, last)| overlap(event, first, last, lags))
+            .sum();
+        let all = overlap(event, 0, self.end, lags);
         if all == 0 {
             1.0
         } else {
-            f64::from(present) / f64::from(all)
+            present as f64 / all as f64
         }
     }
 }

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use crate::bucket::Series;
 use crate::company::Company;
-use crate::{Activity, FlowGroup, GroupActivity, LeftSide, Parameters, Runs};
+use crate::significance::least_means;
+use crate::{Activity, FlowGroup, GroupActivity, LeftSide, Null, Parameters, Runs};
 
 /// The activity of a trace with what the templates need.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Table<'a> {
     pub(crate) active: Vec<u64>,
     /// Who begins beside whom at a host, once asked for.
     company: Vec<OnceLock<Company>>,
+    /// Means at which a number of co-occurrences is no evidence.
+    least_means: Vec<f64>,
 }
 
 /// A generic flow group `*.* : S.p`.
@@ -94,6 +97,10 @@ impl<'a> Table<'a> {
             pattern_of: vec![0; groups.len()],
             active,
             company: (0..hosts).map(|_| OnceLock::new()).collect(),
+            least_means: match parameters.null {
+                Null::LocalBaseline => least_means(1000, parameters.fdr.ln()),
+                Null::Hypergeometric => Vec::new(),
+            },
         };
         table.find_patterns();
         table
@@ -151,6 +158,18 @@ impl<'a> Table<'a> {
                 company.explain(self.events(x), self.events(y), self.present(y), lags)
             })
             .fold(0.0, f64::max)
+    }
+
+    /// Co-occurrences beyond which the local baseline, if it explains them, rules out a pair with
+    /// `both`.
+    pub(crate) fn most_explained(&self, both: u64) -> f64 {
+        if self.parameters.null != Null::LocalBaseline {
+            return f64::INFINITY;
+        }
+        let least = usize::try_from(both)
+            .ok()
+            .and_then(|both| self.least_means.get(both));
+        least.copied().unwrap_or(both as f64) / self.parameters.min_lift
     }
 
     /// Whether enough happens in a group for it to stand on the left of a concrete rule.
