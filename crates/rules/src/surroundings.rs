@@ -168,17 +168,25 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The share of windows with Y; 1 where the trace has none to tell: no evidence.
+    ///
+    /// A run of Y that begins with the event and lasts until the baseline ends is what is to be
+    /// explained, and tells nothing of chance: its windows are left out.
     pub(crate) fn share(&mut self, event: u32) -> f64 {
         let lags = self.lags;
         let (from, to) = (
             event.saturating_sub(lags.reach),
             event.saturating_add(lags.reach),
         );
-        let near = self.walk.meeting(from, to);
-        let present: u64 = near
-            .map(|(first, last)| overlap(event, first, last, lags))
-            .sum();
-        let all = overlap(event, 0, self.end, lags);
+        let mut all = overlap(event, 0, self.end, lags);
+        let mut present = 0;
+        for (first, last) in self.walk.meeting(from, to) {
+            let windows = overlap(event, first, last, lags);
+            if first == event && last >= to {
+                all -= windows;
+            } else {
+                present += windows;
+            }
+        }
         if all == 0 {
             1.0
         } else {

@@ -11,7 +11,7 @@ mod judge;
 mod nested;
 
 use judge::{Judgement, Sides};
-use peerscope_flow::{Flow, SlotLength};
+use peerscope_flow::{Endpoint, Flow, SlotLength, Span, Timestamp, Transport};
 use peerscope_rules::{Activity, Miner, Null, Parameters, RuleSet, Template};
 use peerscope_simulate::{RulesScenario, RulesTrace, RulesTruth};
 use rayon::prelude::*;
@@ -116,6 +116,48 @@ fn wide_windows_see_short_bursts_too() {
     let judged = Judgement::new(&truth, &sides(&mine(&flows, &parameters)));
     assert!(judged.recall() > 0.95, "{:#?}", judged.missing);
     assert!(judged.precision() >= 0.98, "{:#?}", judged.wrong);
+}
+
+/// A client whose two connections begin together, twenty times, and last from `secs` to five times as
+/// long: each fills the windows behind the other's beginning.
+fn lasting(secs: i64, at: i64) -> Vec<Flow> {
+    let client = "10.55.0.1".parse().unwrap();
+    let mut flows = Vec::new();
+    for beat in 0..20 {
+        // Between beats a quarter of an hour and some, no two alike.
+        let start = at + beat * 1000 + beat * beat * 7 % 60;
+        for (number, late) in [(1_u8, 0_i64), (2, 200_000)] {
+            let lasts = secs * (1 + (beat * 3 + i64::from(number) * 5) % 5);
+            let begin = Timestamp::from_secs(start).saturating_add_micros(late);
+            let end = begin.saturating_add_micros(lasts * Timestamp::MICROS_PER_SEC);
+            flows.push(Flow::new(
+                Transport::Tcp,
+                Endpoint::new(client, 40_000 + u16::from(number)),
+                Endpoint::new([203, 0, 113, number].into(), 443),
+                Span::new(begin, end).unwrap(),
+            ));
+        }
+    }
+    flows
+}
+
+#[test]
+fn what_begins_together_is_found_however_long_it_lasts() {
+    for (seed, secs) in [(0, 1), (1, 61), (2, 120), (3, 180)] {
+        let scenario = RulesScenario {
+            shapes: Vec::new(),
+            ..planted(seed)
+        };
+        let (mut flows, _) = trace(&scenario, seed);
+        let start = flows.iter().map(|flow| flow.span.start()).min().unwrap();
+        flows.extend(lasting(secs, start.as_micros() / 1_000_000 + 600));
+        let found = mine(&flows, &Parameters::default());
+        let [rule] = found.rules.as_slice() else {
+            panic!("{secs} s: {found}");
+        };
+        assert!(rule.both_ways, "{secs} s: {found}");
+        assert!(rule.left.dst.ip == Some([203, 0, 113, 1].into()), "{found}");
+    }
 }
 
 /// Nesting sees chains only, and where it is to see rare ones, coincidence too.

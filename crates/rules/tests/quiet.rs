@@ -26,7 +26,7 @@ fn mine(flows: &[Flow]) -> RuleSet {
 /// A name, and traffic from a seed and a length in hours.
 type Kind = (&'static str, fn(u64, f64) -> Traffic);
 
-const QUIET: [Kind; 11] = [
+const QUIET: [Kind; 15] = [
     ("pages of 0.5 s", |seed, hours| pages(seed, hours, 0.5)),
     ("pages of 1 s", |seed, hours| pages(seed, hours, 1.0)),
     ("pages of 2 s", |seed, hours| pages(seed, hours, 2.0)),
@@ -51,6 +51,30 @@ const QUIET: [Kind; 11] = [
             pause: 3.0,
             ..Browsing::default()
         })
+    }),
+    ("pages that last 10 to 50 s", |seed, hours| {
+        lasting(seed, hours, 10.0, Browsing::default())
+    }),
+    ("pages that last 1 to 5 minutes", |seed, hours| {
+        lasting(seed, hours, 60.0, Browsing::default())
+    }),
+    (
+        "pages within 2 s that last, five favourites a session",
+        |seed, hours| {
+            let few = Browsing {
+                width: 2.0,
+                favourites: 5,
+                ..Browsing::default()
+            };
+            lasting(seed, hours, 60.0, few)
+        },
+    ),
+    ("single fetches that last 1 to 5 minutes", |seed, hours| {
+        let single = Browsing {
+            fetches: 1.0,
+            ..Browsing::default()
+        };
+        lasting(seed, hours, 60.0, single)
     }),
     (
         "pages over a day, none at midnight (24 h)",
@@ -79,6 +103,16 @@ fn pages(seed: u64, hours: f64, width: f64) -> Traffic {
     Traffic::new(seed, hours).browse(Browsing {
         width,
         ..Browsing::default()
+    })
+}
+
+/// Fetches that outlast the baseline, of more sites: few are fetched again before they are over.
+fn lasting(seed: u64, hours: f64, lasts: f64, how: Browsing) -> Traffic {
+    Traffic::new(seed, hours).browse(Browsing {
+        lasts,
+        sites: 300,
+        pause: 30.0,
+        ..how
     })
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Browsing {
     pub(crate) fetches: f64,
     /// Sites that a session keeps to; 0 is all.
     pub(crate) favourites: u32,
+    /// Fetches last from this to five times as many seconds; 0 is heavy-tailed, mostly below one.
+    pub(crate) lasts: f64,
     /// Whether a lookup precedes each fetch.
     pub(crate) resolves: bool,
     /// Twice as busy at noon, silent at midnight.
@@ -71,6 +73,7 @@ impl Default for Browsing {
             width: 1.0,
             fetches: 4.0,
             favourites: 0,
+            lasts: 0.0,
             resolves: false,
             daily: false,
         }
@@ -156,7 +159,12 @@ impl Traffic {
             if how.resolves {
                 self.flow(Transport::Udp, (client, port), (resolver(), 53), at, 0.02);
             }
-            let lasts = 0.1 / (1.0 - self.dice.uniform()).powf(0.8);
+            let drawn = self.dice.uniform();
+            let lasts = if how.lasts > 0.0 {
+                how.lasts * (1.0 + 4.0 * drawn)
+            } else {
+                0.1 / (1.0 - drawn).powf(0.8)
+            };
             let site = address(SITES, site);
             self.flow(
                 Transport::Tcp,
