@@ -196,7 +196,11 @@ impl<'a> Aggregator<'a> {
     /// Works step by step: a step's loads from memory do not wait for each other, and a wrongly
     /// guessed branch of the first step throws away no work of the others.
     fn add_block<'f>(&mut self, block: &'f [Flow], views: &mut Views<'f>) {
-        let Views { whole, spanning } = views;
+        let Views {
+            whole,
+            spanning,
+            parts,
+        } = views;
         for flow in block {
             if let Err(reason) = self.admit(flow, whole, spanning) {
                 self.skipped.count(reason);
@@ -211,8 +215,9 @@ impl<'a> Aggregator<'a> {
             self.open.at(view.place).add_whole(&view);
         }
         for (view, last) in spanning.drain(..) {
-            self.add_spanning(view, last);
+            self.add_spanning(view, last, parts);
         }
+        self.add_parts(parts);
         self.flows += block.len() as u64;
         if let Some(precision) = self.config.approximate {
             self.condense(block.len(), precision);
@@ -303,23 +308,43 @@ impl<'a> Aggregator<'a> {
         Ok(())
     }
 
-    fn add_spanning(&mut self, mut view: View<'_>, last: SlotIndex) {
+    fn add_spanning<'f>(&mut self, mut view: View<'f>, last: SlotIndex, parts: &mut Vec<Part<'f>>) {
         view.number = self.hosts.number(view.host);
         let reach = last.min(self.horizon).max(view.first);
-        self.add_portions(view, (view.first, reach));
+        self.add_portions(view, (view.first, reach), parts);
         if reach < last {
             self.carried.push(Carried::new(&view, reach, last));
         }
     }
 
-    /// Adds what a flow that spans slots brings into those of a range.
-    pub(crate) fn add_portions(&mut self, mut view: View<'_>, (from, to): (SlotIndex, SlotIndex)) {
+    /// Finds what a flow that spans slots brings into those of a range, and where it belongs; adds
+    /// it when there is much of it. A slot to come is in no near cache: these waits overlap too.
+    pub(crate) fn add_portions<'f>(
+        &mut self,
+        mut view: View<'f>,
+        (from, to): (SlotIndex, SlotIndex),
+        parts: &mut Vec<Part<'f>>,
+    ) {
         for slot in (from.0..=to.0).map(SlotIndex) {
-            let portion = portion(view.flow, self.config, slot);
             view.place = self.open.place(slot);
+            view.row = self.open.at(view.place).row(view.number);
+            parts.push(Part {
+                view,
+                portion: portion(view.flow, self.config, slot),
+                starts_here: slot == view.first,
+            });
+            if parts.len() == BLOCK {
+                self.add_parts(parts);
+            }
+        }
+    }
+
+    /// Adds the portions that were found.
+    pub(crate) fn add_parts(&mut self, parts: &mut Vec<Part<'_>>) {
+        for part in parts.drain(..) {
+            let Part { view, portion, .. } = &part;
             let open = self.open.at(view.place);
-            view.row = open.row(view.number);
-            open.add_portion(&view, &portion, slot == view.first);
+            open.add_portion(view, portion, part.starts_here);
         }
     }
 }
@@ -331,6 +356,16 @@ struct Views<'f> {
     whole: Vec<View<'f>>,
     /// Flows that do not, with their last slot.
     spanning: Vec<(View<'f>, SlotIndex)>,
+    /// What these bring into each slot, and where it belongs.
+    parts: Vec<Part<'f>>,
+}
+
+/// What a flow that spans slots brings into one of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'f> {
+    view: View<'f>,
+    portion: Portion,
+    starts_here: bool,
 }
 
 /// Flows of a block: what is kept of them between the steps stays in the first cache.

@@ -63,7 +63,9 @@ impl Aggregator<'_> {
         let mut carried = std::mem::take(&mut self.carried);
         carried.retain_mut(|one| {
             let reach = one.last.min(horizon);
-            self.add_portions(one.view(), (one.next, reach));
+            let mut parts = Vec::new();
+            self.add_portions(one.view(), (one.next, reach), &mut parts);
+            self.add_parts(&mut parts);
             one.next = one.next.max(SlotIndex(reach.0.saturating_add(1)));
             reach < one.last
         });

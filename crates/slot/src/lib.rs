@@ -44,6 +44,7 @@ mod distinct;
 mod host_slot;
 mod hosts;
 mod open_slot;
+mod rows;
 mod sketch;
 mod spill;
 mod streaming;

@@ -11,6 +11,7 @@ use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
 
 use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
 use crate::hosts::next_index;
+use crate::rows::Rows;
 use crate::sketch::Sketch;
 use crate::spill::Segment;
 use crate::sums::{Fractions, Handshakes, Portion, Sums};
@@ -128,7 +129,7 @@ impl OpenSlots {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenSlot {
     /// Rows by the number of their host.
-    rows: HashMap<u32, u32, RandomState>,
+    rows: Rows,
     pub(crate) hosts: Vec<u32>,
     /// TCP, UDP.
     sums: [Vec<Sums>; 2],
@@ -214,7 +215,10 @@ impl OpenSlot {
         for host in &mut self.hosts {
             *host = numbers[*host as usize];
         }
-        self.rows = self.hosts.iter().copied().zip(0..).collect();
+        self.rows = Rows::default();
+        for (&host, row) in self.hosts.iter().zip(0..) {
+            self.rows.insert(host, row);
+        }
         self
     }
 
@@ -363,8 +367,8 @@ impl OpenSlot {
     /// The row of a host by its number.
     #[inline]
     pub(crate) fn row(&mut self, host: u32) -> u32 {
-        match self.rows.get(&host) {
-            Some(&row) => row,
+        match self.rows.get(host) {
+            Some(row) => row,
             None => self.new_row(host),
         }
     }

@@ -70,6 +70,14 @@ impl Addresses {
         };
     }
 
+    /// The addresses of all rows, if they are IPv4 and none is missing or refused.
+    pub(super) fn all_v4(&self) -> Option<&[u32]> {
+        match &self.rows {
+            Rows::V4(rows) => Some(rows),
+            Rows::Any(_) => None,
+        }
+    }
+
     /// The address in a row, if there is one and it is not refused.
     #[inline]
     pub(super) fn known(&self, row: usize) -> Option<IpAddr> {

@@ -85,7 +85,7 @@ impl Pages {
             chunks.all(Chunk::is_readable)
         });
         is_readable.then(|| Self {
-            file: Arc::new(PageFile(file)),
+            file: Arc::new(PageFile::new(file)),
             metadata: Arc::clone(metadata),
             leaves,
             row_groups,

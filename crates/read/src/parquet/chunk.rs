@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Encoding, Type};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::hybrid::{Hybrid, cut, damaged};
@@ -21,6 +22,8 @@ pub(super) trait Sink {
     fn begin(&mut self);
     /// From now on places refer to this dictionary of so many values.
     fn dictionary(&mut self, items: Items, count: usize) -> Result<(), ParquetError>;
+    /// Where to keep the page its dictionary was read from, if that is to be known again.
+    fn stored(&mut self) -> Option<&mut Stored>;
     /// The next `count` rows have these values.
     fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError>;
     /// The next `count` rows have the values at these places.
@@ -39,6 +42,10 @@ pub(super) trait Sink {
 /// both versions. Arrow's reader takes longer for less: it copies and checks what is then to be
 /// parsed, and makes an array of each batch.
 pub(super) struct Chunk {
+    file: Arc<PageFile>,
+    /// Where the chunk begins in the file.
+    start: u64,
+    codec: Compression,
     pages: SerializedPageReader<PageFile>,
     width: Width,
     nullable: bool,
@@ -51,6 +58,14 @@ pub(super) struct Chunk {
     content: Content,
     scratch: Vec<u32>,
     present: Vec<bool>,
+}
+
+/// A page as it stands in the file, with its header.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    page: Bytes,
+    /// How it is compressed; `None` for no page.
+    codec: Option<Compression>,
 }
 
 enum Content {
@@ -90,6 +105,9 @@ impl Chunk {
             width,
         };
         Ok(Self {
+            file: Arc::clone(file),
+            start: chunk.byte_range().0,
+            codec: chunk.compression(),
             pages: SerializedPageReader::new(Arc::clone(file), chunk, rows, None)?,
             width,
             nullable: chunk.column_descr().max_def_level() == 1,
@@ -161,7 +179,25 @@ impl Chunk {
         (self.present.len(), present, read)
     }
 
+    /// Whether the chunk begins with the dictionary that the sink has: writers often repeat it in
+    /// each row group, and then it need not even be decompressed.
+    fn begins_with_known(&self, sink: &mut impl Sink) -> bool {
+        let Some(known) = sink
+            .stored()
+            .filter(|known| known.codec == Some(self.codec))
+        else {
+            return false;
+        };
+        let beginning = self.file.get_bytes(self.start, known.page.len());
+        beginning.is_ok_and(|beginning| beginning == known.page)
+    }
+
     fn next_page(&mut self, sink: &mut impl Sink) -> Result<(), ParquetError> {
+        if !self.pages_seen && self.begins_with_known(sink) {
+            guarded(|| self.pages.skip_next_page())?;
+            (self.pages_seen, self.has_dictionary) = (true, true);
+            return Ok(());
+        }
         let page = guarded(|| self.pages.get_next_page())?.ok_or_else(cut)?;
         let (rows, encoding, levels, content) = match page {
             Page::DictionaryPage {
@@ -175,7 +211,16 @@ impl Chunk {
                 if count > MOST_ENTRIES {
                     return Err(damaged("a dictionary of too many values"));
                 }
-                return sink.dictionary(self.items(buf), count);
+                sink.dictionary(self.items(buf), count)?;
+                if let Some(stored) = sink.stored() {
+                    let length = self.file.end().saturating_sub(self.start);
+                    let length = usize::try_from(length).map_err(|_| cut())?;
+                    *stored = Stored {
+                        page: self.file.get_bytes(self.start, length)?,
+                        codec: Some(self.codec),
+                    };
+                }
+                return Ok(());
             }
             Page::DataPage {
                 buf,
@@ -282,11 +327,6 @@ impl Width {
 }
 
 impl Items {
-    /// The bytes of all values, passed or not.
-    pub(super) fn bytes(&self) -> &Bytes {
-        &self.bytes
-    }
-
     /// The next value.
     #[inline]
     pub(super) fn next(&mut self) -> Result<&[u8], ParquetError> {

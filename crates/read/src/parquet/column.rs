@@ -9,10 +9,9 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
-use bytes::Bytes;
 use parquet::errors::ParquetError;
 
-use super::chunk::{Items, Sink};
+use super::chunk::{Items, Sink, Stored};
 use super::hybrid::{Hybrid, cut, damaged};
 use crate::number::LARGEST;
 use crate::{Fault, Problem};
@@ -168,6 +167,11 @@ impl Sink for Numbers {
         Ok(())
     }
 
+    /// Dictionaries of numbers differ, and are read as fast as compared.
+    fn stored(&mut self) -> Option<&mut Stored> {
+        None
+    }
+
     fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError> {
         let before = self.values.len();
         append(items.take(count)?, self.signed, &mut self.values);
@@ -180,11 +184,19 @@ impl Sink for Numbers {
     fn places(&mut self, places: &mut Hybrid, count: usize) -> Result<(), ParquetError> {
         self.places.clear();
         let read = places.read(count, &mut self.places);
-        let read = read.and(check_places(&mut self.places, 0, self.dictionary.len()));
-        let values = self.places.iter();
-        self.values
-            .extend(values.map(|&place| self.dictionary[place as usize]));
-        read
+        let before = self.values.len();
+        let (mut all, dictionary) = (true, self.dictionary.as_slice());
+        self.values.extend(self.places.iter().map(|&place| {
+            let value = dictionary.get(place as usize);
+            all &= value.is_some();
+            value.copied().unwrap_or(0)
+        }));
+        if all {
+            return read;
+        }
+        let good = check_places(&mut self.places, 0, self.dictionary.len());
+        self.values.truncate(before + self.places.len());
+        read.and(good)
     }
 
     fn spread(&mut self, present: &[bool]) {
@@ -269,7 +281,11 @@ pub(super) struct Lookup<T> {
 #[derive(Debug)]
 enum Dictionary {
     None,
-    Page { bytes: Bytes, len: usize },
+    /// A page, and the number of its values.
+    Page {
+        stored: Stored,
+        len: usize,
+    },
     Array(ArrayRef),
 }
 
@@ -476,20 +492,23 @@ impl<T> Sink for Lookup<T> {
     }
 
     fn dictionary(&mut self, mut items: Items, count: usize) -> Result<(), ParquetError> {
-        if let Dictionary::Page { bytes, len } = &self.dictionary
-            && *len == count
-            && bytes == items.bytes()
-        {
-            return Ok(());
-        }
         self.dictionary = Dictionary::None;
         self.truncate(0);
-        let bytes = items.bytes().clone();
         for _ in 0..count {
             self.push(items.next()?);
         }
-        self.dictionary = Dictionary::Page { bytes, len: count };
+        self.dictionary = Dictionary::Page {
+            stored: Stored::default(),
+            len: count,
+        };
         Ok(())
+    }
+
+    fn stored(&mut self) -> Option<&mut Stored> {
+        match &mut self.dictionary {
+            Dictionary::Page { stored, .. } => Some(stored),
+            _ => None,
+        }
     }
 
     fn values(&mut self, items: &mut Items, count: usize) -> Result<(), ParquetError> {

@@ -132,11 +132,24 @@ impl Columns {
         }
         self.src_ip.resolve();
         self.dst_ip.resolve();
-        self.append(rows, flows).is_some()
+        let appended = match (self.src_ip.all_v4(), self.dst_ip.all_v4()) {
+            (Some(src), Some(dst)) => self.append(rows, flows, |row| {
+                [src, dst].map(|ends| Some(IpAddr::V4(ends[row].into())))
+            }),
+            _ => self.append(rows, flows, |row| {
+                [self.src_ip.known(row), self.dst_ip.known(row)]
+            }),
+        };
+        appended.is_some()
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "ports have 16 bits here")]
-    fn append(&self, rows: usize, flows: &mut Vec<Flow>) -> Option<()> {
+    fn append(
+        &self,
+        rows: usize,
+        flows: &mut Vec<Flow>,
+        ends: impl Fn(usize) -> [Option<IpAddr>; 2],
+    ) -> Option<()> {
         let start = &self.start.all(LARGEST - 1)?[..rows];
         let end = &self.end.all(LARGEST - 1)?[..rows];
         let src_port = &self.src_port.all(u64::from(u16::MAX))?[..rows];
@@ -157,7 +170,7 @@ impl Columns {
             let handshake = self.handshake.known(row).copied().flatten();
             let handshake = csv::check_handshake(transport, handshake);
             need(handshake.is_ok());
-            let ends = [self.src_ip.known(row), self.dst_ip.known(row)];
+            let ends = ends(row);
             need(ends[0].is_some() && ends[1].is_some());
             let [src, dst] = ends.map(|ip| ip.unwrap_or(NOWHERE));
             // At most 2^53.

@@ -158,8 +158,12 @@ fn unpack(data: &[u8], bit: usize, width: usize, count: usize, out: &mut Vec<u32
 fn unpack_groups<const WIDTH: usize>(data: &[u8], groups: usize, out: &mut Vec<u32>) {
     let mask = mask(WIDTH);
     // The last number's load begins in the group's last bytes.
-    for group in data.windows(WIDTH + 8).step_by(WIDTH).take(groups) {
-        let numbers: [u32; 8] = std::array::from_fn(|i| {
+    let packed = data.windows(WIDTH + 8).step_by(WIDTH).take(groups);
+    let before = out.len();
+    out.resize(before + 8 * packed.len(), 0);
+    let (unpacked, _) = out[before..].as_chunks_mut();
+    for (numbers, group) in unpacked.iter_mut().zip(packed) {
+        *numbers = std::array::from_fn::<u32, 8, _>(|i| {
             let at = i * WIDTH;
             let bytes = group[at / 8..].first_chunk().copied();
             number(
@@ -167,7 +171,6 @@ fn unpack_groups<const WIDTH: usize>(data: &[u8], groups: usize, out: &mut Vec<u
                 mask,
             )
         });
-        out.extend_from_slice(&numbers);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parquet::errors::ParquetError;
@@ -18,11 +19,26 @@ pub(super) const MOST_ENTRIES: usize = 1 << 23;
 /// A file of pages, none of which is read if it says that it is larger than the limit: the Parquet
 /// library makes room for what the header promises, up to 2 GiB.
 #[derive(Debug)]
-pub(super) struct PageFile(pub(super) File);
+pub(super) struct PageFile {
+    file: File,
+    end: AtomicU64,
+}
+
+impl PageFile {
+    pub(super) const fn new(file: File) -> Self {
+        let end = AtomicU64::new(0);
+        Self { file, end }
+    }
+
+    /// Where the page ends that was read last.
+    pub(super) fn end(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+}
 
 impl Length for PageFile {
     fn len(&self) -> u64 {
-        self.0.len()
+        self.file.len()
     }
 }
 
@@ -31,13 +47,15 @@ impl ChunkReader for PageFile {
 
     /// Asked for the beginning of each page's header, and for nothing else.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let mut read = self.0.get_read(start)?;
+        let mut read = self.file.get_read(start)?;
         check(read.fill_buf()?)?;
         Ok(read)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        self.0.get_bytes(start, length)
+        let bytes = self.file.get_bytes(start, length)?;
+        self.end.store(start + length as u64, Ordering::Relaxed);
+        Ok(bytes)
     }
 }
 

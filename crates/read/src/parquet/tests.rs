@@ -332,3 +332,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_dictionary_that_differs_in_one_byte_is_another() {
+    let layout = Layout {
+        version: WriterVersion::PARQUET_1_0,
+        dictionary: true,
+        dictionary_bytes: 1 << 20,
+        page_rows: 20_000,
+        group_rows: 50,
+        compressed: false,
+        addresses: 0,
+        nullable: false,
+    };
+    let seeds: Vec<u32> = (0..50).map(|i| i * 50).collect();
+    let stored = write(columns(&seeds.repeat(3), None, &layout), &layout);
+    let rows = || read(&ParquetFile::open(stored.path()).unwrap(), Way::Shortest).rows;
+    let same = rows();
+    let mut bytes = std::fs::read(stored.path()).unwrap();
+    let metadata = ParquetMetaDataReader::new()
+        .parse_and_finish(&bytes::Bytes::from(bytes.clone()))
+        .unwrap();
+    let (start, _) = metadata.row_group(1).column(3).byte_range();
+    let start = usize::try_from(start).unwrap();
+    let text = bytes[start..].windows(3).position(|part| part == b"10.");
+    bytes[start + text.unwrap()] = b'2';
+    std::fs::write(stored.path(), bytes).unwrap();
+    let changed = rows();
+    let differ = |row: &usize| same[*row] != changed[*row];
+    let differ: Vec<usize> = (0..same.len()).filter(differ).collect();
+    assert!(!differ.is_empty() && differ.iter().all(|row| (50..100).contains(row)));
+    let file = ParquetFile::open(stored.path()).unwrap();
+    assert_eq!(changed, read(&file, Way::Arrow).rows);
+}
