@@ -12,7 +12,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::hybrid::{Hybrid, cut, damaged};
-use super::limits::{MOST_ENTRIES, PageFile};
+use super::limits::{MOST_ENTRIES, PageFile, is_dictionary};
 use super::reader::guarded;
 
 /// What takes in the values of a chunk, batch by batch. After an error it holds the values before
@@ -215,10 +215,10 @@ impl Chunk {
                 if let Some(stored) = sink.stored() {
                     let length = self.file.end().saturating_sub(self.start);
                     let length = usize::try_from(length).map_err(|_| cut())?;
-                    *stored = Stored {
-                        page: self.file.get_bytes(self.start, length)?,
-                        codec: Some(self.codec),
-                    };
+                    let page = self.file.get_bytes(self.start, length)?;
+                    // The format allows for a page of an index before it.
+                    let codec = is_dictionary(&page).then_some(self.codec);
+                    *stored = Stored { page, codec };
                 }
                 return Ok(());
             }

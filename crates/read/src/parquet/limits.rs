@@ -59,6 +59,11 @@ impl ChunkReader for PageFile {
     }
 }
 
+/// Whether a page's header is that of a dictionary, type 2: see [`check`].
+pub(super) fn is_dictionary(header: &[u8]) -> bool {
+    header.starts_with(&[0x15, 4])
+}
+
 /// Checks the two sizes of a page's header.
 ///
 /// Apache Parquet format, `PageHeader`: type, uncompressed and compressed size come first and are
@@ -116,6 +121,7 @@ mod tests {
         let largest = LARGEST_PAGE;
         for sizes in [[0, 0], [1 << 20, 64], [largest, largest]] {
             check(&header(sizes)).unwrap();
+            assert!(is_dictionary(&header(sizes)));
         }
         for sizes in [[largest + 1, 9], [9, largest + 1], [i32::MAX as u64, 9]] {
             let error = check(&header(sizes)).unwrap_err().to_string();
