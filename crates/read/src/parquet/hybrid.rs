@@ -93,6 +93,9 @@ impl Hybrid {
             self.at += bytes.len();
             let digits = bytes.iter().rev();
             let bits = digits.fold(0, |bits, &byte| (bits << 8) | u64::from(byte));
+            if bits > mask(self.width) {
+                return Err(damaged("a number of more bits than it may have"));
+            }
             return Ok(Run::Same {
                 number: number(bits, mask(self.width)),
                 left: count,
@@ -240,6 +243,18 @@ mod tests {
             let part = (any::<bool>(), prop::collection::vec(0..=highest, 1..40));
             (Just(width), prop::collection::vec(part, 1..6))
         })
+    }
+
+    #[test]
+    fn a_run_of_a_number_too_large_is_no_other_number() {
+        // Eight times 2, which takes two bits.
+        let read = |width| {
+            let mut numbers = Vec::new();
+            let mut hybrid = Hybrid::new(vec![16, 2].into(), width).unwrap();
+            hybrid.read(8, &mut numbers).map(|()| numbers)
+        };
+        assert!(read(1).is_err());
+        assert_eq!(read(2).unwrap(), [2; 8]);
     }
 
     proptest! {
