@@ -14,8 +14,9 @@ use crate::{ActivityBuilder, ActivityError, Miner, Rule, RuleBook, RuleKey};
 /// the limit the oldest quarter is dropped, and counted. The false discovery rate holds for each
 /// mining by itself. Each novel rule is reported once.
 ///
-/// Flows may come out of order within the horizon; those that ended before it are skipped and
-/// counted. Those that end too far ahead, if a [limit](Self::with_max_jump) is set, are [`Held`] until
+/// Starts move time, not ends, so that one long flow does not make those after it late: flows may come
+/// by start, by end, or out of order within the horizon; those that ended before it are skipped and
+/// counted. Those that begin too far ahead, if a [limit](Self::with_max_jump) is set, are [`Held`] until
 /// time has come to them; those given up are counted.
 #[derive(Clone, Debug)]
 pub struct StreamMiner {
@@ -105,8 +106,10 @@ impl StreamMiner {
     ///
     /// If the horizon is too long for the window.
     pub fn push(&mut self, flow: &Flow) -> Result<Vec<Rule>, ActivityError> {
+        let (start, end) = (flow.span.start(), flow.span.end());
+        let now = self.watermark.latest().map_or(start, |now| now.max(start));
         self.take(
-            flow.span.end(),
+            end.min(now),
             || Item::Flow(flow.clone()),
             |activity| {
                 activity.push(flow);

@@ -199,6 +199,26 @@ fn a_stream_reports_a_novel_rule_once_and_stays_bounded() {
     assert!(stream.mine().unwrap().is_empty());
 }
 
+/// A connection of a day, told of when it begins, leaves time where it is.
+#[test]
+fn a_long_flow_does_not_make_a_stream_late() {
+    let mut flows = heartbeats(40);
+    let first = &flows[0];
+    let day = first.span.start().saturating_add_micros(86_400_000_000);
+    let long = Flow {
+        span: Span::new(first.span.start(), day).unwrap(),
+        ..first.clone()
+    };
+    flows.insert(0, long);
+    let miner = Miner::new(Parameters::default()).unwrap();
+    let mut stream = StreamMiner::new(miner, RuleBook::new()).with_horizon(600_000_000, i64::MAX);
+    for flow in &flows {
+        stream.push(flow).unwrap();
+    }
+    assert_eq!(stream.counts().late, 0);
+    assert_eq!(stream.counts().minings, 0);
+}
+
 #[test]
 fn two_different_peers_of_a_server_are_a_template_of_their_own() {
     let mut flows = Vec::new();
