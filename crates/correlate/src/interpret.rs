@@ -4,7 +4,7 @@
 //! and no rule stays open; here its clusters are ranked by evidence that takes no knowledge of the
 //! application. Nothing is decided by it: a proposal is a question to a person, with reasons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use peerscope_cluster::Interval;
@@ -86,7 +86,7 @@ pub enum Reason {
 ///
 /// # Complexity
 ///
-/// O(values) for each cluster and each metric with interesting samples.
+/// O(values) for each pair of a metric that needs a rule and one with interesting samples.
 pub fn propose(
     table: &SampleTable,
     correlation: &Correlation,
@@ -105,12 +105,15 @@ pub fn propose(
             });
         let settled = found.metrics.iter().filter_map(|metric| {
             let interesting = metric.outcome.interesting()?;
-            let rows = interesting.rows.iter().copied().collect();
-            (interesting.count > 0).then_some((
-                metric.metric.as_str(),
-                table.metric_index(&metric.metric)?,
-                rows,
-            ))
+            let mut marked = vec![false; table.len()];
+            for &row in &interesting.rows {
+                marked[row] = true;
+            }
+            (interesting.count > 0).then_some(Settled {
+                metric: metric.metric.as_str(),
+                column: table.metric_index(&metric.metric)?,
+                marked,
+            })
         });
         let context = Context {
             table,
@@ -133,15 +136,31 @@ struct Context<'a> {
     id: SystemId,
     /// Of the system.
     hosts: usize,
-    /// Metrics with interesting samples: name, column, rows.
-    settled: Vec<(&'a str, usize, BTreeSet<usize>)>,
+    settled: Vec<Settled<'a>>,
     config: &'a CorrelateConfig,
+}
+
+/// A metric with interesting samples.
+struct Settled<'a> {
+    metric: &'a str,
+    column: usize,
+    /// Of each row whether it is interesting.
+    marked: Vec<bool>,
+}
+
+/// Samples in which a metric is defined.
+#[derive(Clone, Copy, Debug, Default)]
+struct Overlap {
+    all: usize,
+    /// Of these, interesting in that metric.
+    marked: usize,
 }
 
 impl Context<'_> {
     fn rank(&self, metric: &str, clusters: &[Interval]) -> Option<Proposal> {
         let column = self.table.metric_index(metric)?;
         let samples: Vec<(usize, f64)> = self.table.column(self.id, column).collect();
+        let whole = self.overlaps(samples.iter().map(|(row, _)| *row));
         let mut ranked: Vec<RankedCluster> = clusters
             .iter()
             .map(|cluster| {
@@ -151,7 +170,7 @@ impl Context<'_> {
                 let reasons: Vec<Reason> = [
                     bad_end(metric, cluster),
                     self.by_hosts(&rows, fraction),
-                    self.coincides(column, &samples, &rows),
+                    self.coincides(column, &whole, &rows),
                     self.part_of_time(&samples, &rows),
                 ]
                 .into_iter()
@@ -196,25 +215,34 @@ impl Context<'_> {
         }
     }
 
-    /// Over samples in which both metrics are defined.
-    fn coincides(&self, column: usize, samples: &[(usize, f64)], rows: &[usize]) -> Option<Reason> {
-        let candidates = self.settled.iter().filter(|(_, other, _)| *other != column);
-        let measured = candidates.filter_map(|(name, other, interesting)| {
-            let defined = |row: &usize| self.table.value(*row, *other).is_some();
-            let all = samples
-                .iter()
-                .map(|(row, _)| *row)
-                .filter(|row| defined(row));
-            let (mut n, mut marked) = (0_usize, 0_usize);
-            for row in all {
-                n += 1;
-                marked += usize::from(interesting.contains(&row));
+    /// Some samples against every settled metric.
+    fn overlaps(&self, rows: impl Iterator<Item = usize>) -> Vec<Overlap> {
+        let mut overlaps = vec![Overlap::default(); self.settled.len()];
+        let matrix = self.table.matrix();
+        for row in rows {
+            let values = matrix.row(row);
+            for (overlap, settled) in overlaps.iter_mut().zip(&self.settled) {
+                let defined = !values[settled.column].is_nan();
+                overlap.all += usize::from(defined);
+                overlap.marked += usize::from(defined && settled.marked[row]);
             }
-            let own: Vec<usize> = rows.iter().copied().filter(|row| defined(row)).collect();
-            let both = own.iter().filter(|row| interesting.contains(row)).count();
-            let fraction = both as f64 / own.len() as f64;
-            let lift = fraction * n as f64 / marked as f64;
-            (2 * both >= own.len() && both > 0 && lift >= 2.0).then_some((*name, fraction, lift))
+        }
+        overlaps
+    }
+
+    /// Over samples in which both metrics are defined.
+    fn coincides(&self, column: usize, whole: &[Overlap], rows: &[usize]) -> Option<Reason> {
+        let own = self.overlaps(rows.iter().copied());
+        let overlaps = self.settled.iter().zip(whole.iter().zip(&own));
+        let candidates = overlaps.filter(|(other, _)| other.column != column);
+        let measured = candidates.filter_map(|(other, (whole, own))| {
+            let fraction = own.marked as f64 / own.all as f64;
+            let lift = fraction * whole.all as f64 / whole.marked as f64;
+            (2 * own.marked >= own.all && own.marked > 0 && lift >= 2.0).then_some((
+                other.metric,
+                fraction,
+                lift,
+            ))
         });
         let best = measured.fold(None, |best: Option<(&str, f64, f64)>, next| match best {
             Some(best) if best.1 >= next.1 => Some(best),

@@ -11,9 +11,9 @@ use peerscope_flow::{Endpoint, Handshake, Timestamp, Transport, Volume};
 use peerscope_slot::Direction;
 use rayon::prelude::*;
 
+use crate::host::Host;
 use crate::kinds::DdosReservedPort;
-use crate::scene::Host;
-use crate::{Finding, FlowSelection, HostFlow, Scene};
+use crate::{Finding, FlowSelection, HostFlow, PeerId, Scene};
 
 /// Flows listed of a finding; [`Findings::write_flows`](crate::Findings::write_flows) has all.
 const FLOWS: usize = 50;
@@ -156,14 +156,18 @@ impl Evidence {
     ///
     /// # Complexity
     ///
-    /// O(n log n) a finding, n being the flows of its hosts; findings in parallel.
+    /// O(n) for the n flows of all hosts in findings, and, a finding, O(m) for the m flows of its hosts, or of
+    /// these with its peers where the selection names some; findings in parallel.
     pub fn of(scene: &Scene<'_>, findings: &[Finding]) -> Self {
         let Some(bins) = Bins::of(scene) else {
             return Self::default();
         };
+        // One by one: some have a thousand times the flows of others.
         let exhibits = findings
             .par_iter()
-            .map(|finding| bins.exhibit(scene, finding));
+            .with_max_len(1)
+            .zip(bins.activities(scene, findings))
+            .map(|(finding, activity)| bins.exhibit(scene, finding, activity));
         let ports = DdosReservedPort::ports(scene)
             .into_iter()
             .map(|port| PortCount {
@@ -218,133 +222,174 @@ impl Bins {
         series[bin.min(self.count - 1)] += 1;
     }
 
-    fn exhibit(self, scene: &Scene<'_>, finding: &Finding) -> Exhibit {
+    /// All flows of the hosts of each finding. A host's are looked at once, however many findings it
+    /// is in.
+    fn activities(self, scene: &Scene<'_>, findings: &[Finding]) -> Vec<Activity> {
+        let findings_of = findings.iter().enumerate();
+        let mut members: Vec<(IpAddr, usize)> = findings_of
+            .flat_map(|(finding, of)| of.hosts.iter().map(move |&host| (host, finding)))
+            .collect();
+        members.sort_unstable();
+        // Series stay empty where a thread has none of a finding's hosts.
+        let none = || vec![Activity::default(); findings.len()];
+        let mut all = members
+            .par_chunk_by(|a, b| a.0 == b.0)
+            .fold(none, |mut all, of_host| {
+                if let Some(host) = scene.host(of_host[0].0) {
+                    let own = self.activity(host);
+                    for &(_, finding) in of_host {
+                        all[finding].merge(&own);
+                    }
+                }
+                all
+            })
+            .reduce(none, |mut all, part| {
+                for (own, other) in all.iter_mut().zip(&part) {
+                    own.merge(other);
+                }
+                all
+            });
+        for activity in &mut all {
+            for series in activity.series_mut() {
+                series.resize(self.count, 0);
+            }
+        }
+        all
+    }
+
+    fn activity(self, host: &Host) -> Activity {
+        let mut activity = Activity {
+            initiated: self.empty(),
+            answered: self.empty(),
+            in_vain: self.empty(),
+        };
+        for flow in &host.flows {
+            let series = match flow.direction {
+                Direction::InOut => &mut activity.initiated,
+                Direction::OutIn if flow.is_in_vain() => &mut activity.in_vain,
+                Direction::OutIn => &mut activity.answered,
+            };
+            self.add(series, flow.start);
+        }
+        activity
+    }
+
+    fn exhibit(self, scene: &Scene<'_>, finding: &Finding, activity: Activity) -> Exhibit {
+        let selection = &finding.selection;
+        let wanted = scene.peers_of(selection);
         let hosts = finding.hosts.par_iter().filter_map(|&ip| scene.host(ip));
         let mut all = hosts
             .fold(
                 || Gathered::new(self),
                 |mut all, host| {
-                    all.add(self, scene, &finding.selection, host);
+                    all.add(self, scene, host, selection, wanted.as_deref());
                     all
                 },
             )
             .reduce(|| Gathered::new(self), Gathered::merge);
+        let peers = summed(all.peers);
         all.hosts.sort_by_key(|party| Reverse(party.flows));
         let leading = all.hosts.first().and_then(|party| scene.host(party.ip));
-        let contacts = leading.map(|host| self.contacts(scene, &finding.selection, host));
-        let mut peers = ranked(all.peers);
-        let all_peers = peers.len();
-        peers.truncate(PEERS);
-        Exhibit {
-            activity: all.activity,
-            supporting: all.supporting,
-            contacts: contacts.unwrap_or_default(),
-            hosts: all.hosts,
-            peers,
-            all_peers,
-            flows: all.flows,
-        }
-    }
-
-    fn contacts(self, scene: &Scene<'_>, selection: &FlowSelection, host: &Host) -> Vec<Contact> {
-        // Beside the finding's own peers those that the host treats the same way.
+        // Beside the finding's own peers those that its leading host treats the same way.
         let alike = FlowSelection {
             peers: BTreeSet::new(),
             ports: BTreeSet::new(),
             ..selection.clone()
         };
-        let supporting = |flow: &&HostFlow| supports(scene, &alike, host.ip, flow);
-        let mut peers: Vec<_> = host
-            .peers()
-            .map(|(peer, flows)| (flows.clone().filter(supporting).count(), peer, flows))
-            .filter(|&(count, ..)| count > 0)
-            .collect();
-        peers.sort_by_key(|&(count, ..)| Reverse(count));
-        let top = peers.into_iter().take(TOP);
-        top.map(|(_, peer, flows)| {
-            let mut series = self.empty();
-            for flow in flows.filter(supporting) {
-                self.add(&mut series, flow.start);
-            }
-            Contact {
-                host: host.ip,
-                peer: scene.peer(peer),
-                flows: series,
-            }
-        })
-        .collect()
+        let contacts = leading.map(|host| {
+            let counts =
+                if selection.peers.is_empty() && selection.ports.is_empty() && all.hosts.len() == 1
+                {
+                    // The same.
+                    peers.clone()
+                } else {
+                    scene.seen_by_peer(host, &alike, None)
+                };
+            self.contacts(scene, &alike, host, counts)
+        });
+        Exhibit {
+            activity,
+            supporting: all.supporting,
+            contacts: contacts.unwrap_or_default(),
+            hosts: all.hosts,
+            all_peers: peers.len(),
+            peers: parties(scene, finding, &leading_peers(peers, PEERS)),
+            flows: all.flows,
+        }
+    }
+
+    /// The series of the peers with most flows; `counts` has the flows with each.
+    fn contacts(
+        self,
+        scene: &Scene<'_>,
+        selection: &FlowSelection,
+        host: &Host,
+        counts: Vec<(PeerId, u64)>,
+    ) -> Vec<Contact> {
+        let leading = leading_peers(counts, TOP).into_iter();
+        leading
+            .map(|peer| {
+                let mut series = self.empty();
+                for flow in scene.seen(host, selection, Some(&[peer])) {
+                    self.add(&mut series, flow.start);
+                }
+                Contact {
+                    host: host.ip,
+                    peer: scene.peer(peer),
+                    flows: series,
+                }
+            })
+            .collect()
     }
 }
 
 /// What is gathered of some hosts for one finding.
 struct Gathered {
-    activity: Activity,
     supporting: Vec<u64>,
     hosts: Vec<PartyCount>,
-    peers: Parties,
-    /// The first of them.
+    /// Flows with each peer, host by host.
+    peers: Vec<(PeerId, u64)>,
+    /// The first supporting flows.
     flows: Vec<FlowRow>,
 }
 
 impl Gathered {
     fn new(bins: Bins) -> Self {
         Self {
-            activity: Activity {
-                initiated: bins.empty(),
-                answered: bins.empty(),
-                in_vain: bins.empty(),
-            },
             supporting: bins.empty(),
             hosts: Vec::new(),
-            peers: Parties::default(),
+            peers: Vec::new(),
             flows: Vec::new(),
         }
     }
 
-    fn add(&mut self, bins: Bins, scene: &Scene<'_>, selection: &FlowSelection, host: &Host) {
+    fn add(
+        &mut self,
+        bins: Bins,
+        scene: &Scene<'_>,
+        host: &Host,
+        selection: &FlowSelection,
+        peers: Option<&[PeerId]>,
+    ) {
         let mut own: Option<PartyCount> = None;
-        let mut listed = 0;
-        for flow in &host.flows {
-            let series = match flow.direction {
-                Direction::InOut => &mut self.activity.initiated,
-                Direction::OutIn if flow.is_in_vain() => &mut self.activity.in_vain,
-                Direction::OutIn => &mut self.activity.answered,
-            };
-            bins.add(series, flow.start);
-            if !supports(scene, selection, host.ip, flow) {
-                continue;
-            }
+        for (place, flow) in scene.seen(host, selection, peers).enumerate() {
             bins.add(&mut self.supporting, flow.start);
-            let peer = scene.peer(flow.peer);
             own.get_or_insert_with(|| PartyCount::new(host.ip))
                 .add(flow);
-            count(&mut self.peers, peer, flow);
-            if listed < FLOWS {
-                listed += 1;
-                self.flows.push(row(host.ip, peer, flow));
+            if place < FLOWS {
+                self.flows.push(row(host.ip, scene.peer(flow.peer), flow));
             }
         }
+        self.peers
+            .extend(scene.seen_by_peer(host, selection, peers));
         self.hosts.extend(own);
         self.keep_the_first();
     }
 
     fn merge(mut self, other: Self) -> Self {
-        let pairs = [
-            (&mut self.activity.initiated, other.activity.initiated),
-            (&mut self.activity.answered, other.activity.answered),
-            (&mut self.activity.in_vain, other.activity.in_vain),
-            (&mut self.supporting, other.supporting),
-        ];
-        for (sums, series) in pairs {
-            for (sum, count) in sums.iter_mut().zip(series) {
-                *sum += count;
-            }
-        }
+        add_series(&mut self.supporting, &other.supporting);
         self.hosts.extend(other.hosts);
-        for (ip, party) in other.peers {
-            let own = self.peers.entry(ip);
-            own.or_insert_with(|| PartyCount::new(ip)).merge(&party);
-        }
+        self.peers.extend(other.peers);
         self.flows.extend(other.flows);
         self.keep_the_first();
         self
@@ -357,8 +402,29 @@ impl Gathered {
     }
 }
 
+impl Activity {
+    fn series_mut(&mut self) -> [&mut Vec<u64>; 3] {
+        [&mut self.initiated, &mut self.answered, &mut self.in_vain]
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let others = [&other.initiated, &other.answered, &other.in_vain];
+        for (own, other) in self.series_mut().into_iter().zip(others) {
+            add_series(own, other);
+        }
+    }
+}
+
+/// Adds one series to another, which may still be empty.
+fn add_series(sums: &mut Vec<u64>, series: &[u64]) {
+    sums.resize(sums.len().max(series.len()), 0);
+    for (sum, count) in sums.iter_mut().zip(series) {
+        *sum += count;
+    }
+}
+
 impl PartyCount {
-    const fn new(ip: IpAddr) -> Self {
+    pub(crate) const fn new(ip: IpAddr) -> Self {
         Self {
             ip,
             flows: 0,
@@ -370,45 +436,58 @@ impl PartyCount {
         }
     }
 
-    fn add(&mut self, flow: &HostFlow) {
-        self.merge(&Self {
-            ip: self.ip,
-            flows: 1,
-            in_vain: u64::from(flow.is_in_vain()),
-            sent: flow.sent.bytes,
-            received: flow.rcvd.bytes,
-            first_us: flow.start.as_micros(),
-            last_us: flow.end.as_micros(),
-        });
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.flows += other.flows;
-        self.in_vain += other.in_vain;
-        self.sent = self.sent.saturating_add(other.sent);
-        self.received = self.received.saturating_add(other.received);
-        self.first_us = self.first_us.min(other.first_us);
-        self.last_us = self.last_us.max(other.last_us);
+    pub(crate) fn add(&mut self, flow: &HostFlow) {
+        self.flows += 1;
+        self.in_vain += u64::from(flow.is_in_vain());
+        self.sent = self.sent.saturating_add(flow.sent.bytes);
+        self.received = self.received.saturating_add(flow.rcvd.bytes);
+        self.first_us = self.first_us.min(flow.start.as_micros());
+        self.last_us = self.last_us.max(flow.end.as_micros());
     }
 }
 
-/// Hosts or peers by address.
-pub(crate) type Parties = HashMap<IpAddr, PartyCount, RandomState>;
-
-fn supports(scene: &Scene<'_>, selection: &FlowSelection, host: IpAddr, flow: &HostFlow) -> bool {
-    selection.holds(host, flow, scene.peer(flow.peer), scene.topology())
+/// The sum of each peer's counts.
+fn summed(mut counts: Vec<(PeerId, u64)>) -> Vec<(PeerId, u64)> {
+    counts.sort_unstable();
+    counts.dedup_by(|next, sum| {
+        let same = next.0 == sum.0;
+        sum.1 += if same { next.1 } else { 0 };
+        same
+    });
+    counts
 }
 
-pub(crate) fn count(parties: &mut Parties, ip: IpAddr, flow: &HostFlow) {
-    let party = parties.entry(ip);
-    party.or_insert_with(|| PartyCount::new(ip)).add(flow);
+/// So many peers, those with most flows first.
+fn leading_peers(counts: Vec<(PeerId, u64)>, number: usize) -> Vec<PeerId> {
+    let ranked = counts
+        .into_iter()
+        .map(|(peer, flows)| (Reverse(flows), peer));
+    let mut ranked: Vec<_> = ranked.collect();
+    if ranked.len() > number {
+        ranked.select_nth_unstable(number);
+        ranked.truncate(number);
+    }
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, peer)| peer).collect()
 }
 
-/// Those with most flows first.
-pub(crate) fn ranked(parties: Parties) -> Vec<PartyCount> {
-    let mut parties: Vec<PartyCount> = parties.into_values().collect();
-    parties.sort_unstable_by_key(|party| (Reverse(party.flows), party.ip));
-    parties
+/// What some peers have to do with a finding, in their order.
+fn parties(scene: &Scene<'_>, finding: &Finding, peers: &[PeerId]) -> Vec<PartyCount> {
+    let parties = peers
+        .iter()
+        .map(|&peer| (peer, PartyCount::new(scene.peer(peer))));
+    let mut parties: HashMap<PeerId, PartyCount, RandomState> = parties.collect();
+    let mut by_address = peers.to_vec();
+    by_address.sort_unstable();
+    for host in finding.hosts.iter().filter_map(|&ip| scene.host(ip)) {
+        for flow in scene.seen(host, &finding.selection, Some(&by_address)) {
+            if let Some(party) = parties.get_mut(&flow.peer) {
+                party.add(flow);
+            }
+        }
+    }
+    let in_order = peers.iter().filter_map(|peer| parties.remove(peer));
+    in_order.collect()
 }
 
 pub(crate) fn row(host: IpAddr, peer: IpAddr, flow: &HostFlow) -> FlowRow {

@@ -11,8 +11,9 @@ use peerscope_slot::Aggregation;
 use rayon::prelude::*;
 
 use crate::basis::withheld;
+use crate::shares::cause_counts;
 use crate::{
-    Benign, Evidence, Finding, FindingsConfig, FlowLog, Kind, Muted, Scene, UnansweredShares,
+    Benign, Evidence, Finding, FindingsConfig, FlowLog, Host, Kind, Muted, Scene, UnansweredShares,
     WithheldKind,
 };
 
@@ -34,25 +35,39 @@ pub struct Findings {
     pub evidence: Evidence,
 }
 
-/// A function from a scene to findings.
-type Detector = dyn Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync;
+/// Looks for one kind.
+#[derive(Clone)]
+struct Detector {
+    /// If it is built in.
+    kind: Option<Kind>,
+    look: Look,
+}
+
+/// What makes findings, of the whole scene or of one host at a time.
+#[derive(Clone)]
+enum Look {
+    AtAll(Arc<LookAtAll>),
+    AtEach(Arc<LookAtEach>),
+}
+
+type LookAtAll = dyn Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync;
+type LookAtEach = dyn Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync;
 
 /// The kinds of findings to look for.
 ///
 /// ```
 /// use peerscope_findings::{Detectors, FindingsConfig};
 ///
-/// // One more kind: hosts with flows to very many peers.
-/// let detectors = Detectors::built_in(&FindingsConfig::default()).with(|scene| {
-///     let crowded = scene.hosts().iter().filter(|host| host.flows.len() > 1_000_000);
-///     crowded.map(|host| scene.finding("crowded", host)).collect()
+/// // One more kind: hosts with very many flows.
+/// let detectors = Detectors::built_in(&FindingsConfig::default()).with_each(|scene, host| {
+///     let crowded = host.flows.len() > 1_000_000;
+///     crowded.then(|| scene.finding("crowded", host)).into_iter().collect()
 /// });
 /// # let _ = detectors;
 /// ```
 #[derive(Clone)]
 pub struct Detectors {
-    /// Those of built-in kinds with their kind.
-    detectors: Vec<(Option<Kind>, Arc<Detector>)>,
+    detectors: Vec<Detector>,
     config: FindingsConfig,
 }
 
@@ -84,38 +99,38 @@ impl Detectors {
             config: config.clone(),
         };
         let kinds = config.clone();
-        // One after the other here, in parallel when run.
+        // Kinds about the whole trace run in parallel, those about one host together, host by host.
         none.with_kind(Kind::DdosReservedPort, {
             let kind = kinds.ddos_reserved_port;
             move |scene| kind.find(scene)
         })
-        .with_kind(Kind::DepartedHosts, {
+        .with_host_kind(Kind::DepartedHosts, {
             let kind = kinds.departed_hosts;
-            move |scene| kind.find(scene)
+            move |scene, host| kind.of_host(scene, host).into_iter().collect()
         })
-        .with_kind(Kind::NattedHosts, {
+        .with_host_kind(Kind::NattedHosts, {
             let kind = kinds.natted_hosts;
-            move |scene| kind.find(scene)
+            move |scene, host| kind.of_host(scene, host).into_iter().collect()
         })
         .with_kind(Kind::FakeServer, {
             let kind = kinds.fake_server;
             move |scene| kind.find(scene)
         })
-        .with_kind(Kind::Buddy, {
+        .with_host_kind(Kind::Buddy, {
             let kind = kinds.buddy;
-            move |scene| kind.find(scene)
+            move |scene, host| kind.of_host(scene, host)
         })
-        .with_kind(Kind::InterIsp, {
+        .with_host_kind(Kind::InterIsp, {
             let kind = kinds.inter_isp;
-            move |scene| kind.find(scene)
+            move |scene, host| kind.of_host(scene, host).into_iter().collect()
         })
         .with_kind(Kind::VeryActive, {
             let kind = kinds.very_active;
             move |scene| kind.find(scene)
         })
-        .with_kind(Kind::IdleConnections, {
+        .with_host_kind(Kind::IdleConnections, {
             let kind = kinds.idle_connections;
-            move |scene| kind.find(scene)
+            move |scene, host| kind.of_host(scene, host).collect()
         })
         .with_kind(Kind::ControlOnly, {
             let kind = kinds.control_only;
@@ -127,23 +142,44 @@ impl Detectors {
         })
     }
 
-    /// Adds a kind of one's own. [`Scene::finding`] gives its findings their outer form. It is
+    /// Adds a kind of one's own that looks at the whole scene. [`Scene::finding`] gives its findings their outer form. It is
     /// always run: whether a metric is withheld is told by [`SampleTable::withheld`].
     #[must_use]
     pub fn with(
-        mut self,
+        self,
         detector: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static,
     ) -> Self {
-        self.detectors.push((None, Arc::new(detector)));
-        self
+        self.looking(None, Look::AtAll(Arc::new(detector)))
+    }
+
+    /// Adds a kind of one's own that looks at one host at a time, as [`with`](Self::with) does at all;
+    /// on all threads, while the host's flows are in cache.
+    #[must_use]
+    pub fn with_each(
+        self,
+        detector: impl Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync + 'static,
+    ) -> Self {
+        self.looking(None, Look::AtEach(Arc::new(detector)))
     }
 
     fn with_kind(
-        mut self,
+        self,
         kind: Kind,
         detector: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static,
     ) -> Self {
-        self.detectors.push((Some(kind), Arc::new(detector)));
+        self.looking(Some(kind), Look::AtAll(Arc::new(detector)))
+    }
+
+    fn with_host_kind(
+        self,
+        kind: Kind,
+        detector: impl Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync + 'static,
+    ) -> Self {
+        self.looking(Some(kind), Look::AtEach(Arc::new(detector)))
+    }
+
+    fn looking(mut self, kind: Option<Kind>, look: Look) -> Self {
+        self.detectors.push(Detector { kind, look });
         self
     }
 
@@ -155,14 +191,30 @@ impl Detectors {
     /// Looks for every kind, on the threads of the current rayon pool; not for built-in kinds that
     /// rest on a withheld metric.
     pub fn run(&self, scene: &Scene<'_>) -> Findings {
-        let of_kind = |kind: &Option<Kind>| kind.as_ref().and_then(|kind| withheld(scene, kind));
-        let found: Vec<Vec<Finding>> = self
-            .detectors
-            .par_iter()
-            .filter(|(kind, _)| of_kind(kind).is_none())
-            .map(|(_, detector)| detector(scene))
+        let mut not_looked_for = Vec::new();
+        let (mut at_all, mut at_each) = (Vec::new(), Vec::new());
+        for Detector { kind, look } in &self.detectors {
+            match (kind.as_ref().and_then(|kind| withheld(scene, kind)), look) {
+                (Some(withheld), _) => not_looked_for.push(withheld),
+                (None, Look::AtAll(look)) => at_all.push(look),
+                (None, Look::AtEach(look)) => at_each.push(look),
+            }
+        }
+        let mut active: Vec<Finding> = at_all
+            .into_par_iter()
+            .flat_map_iter(|look| look(scene))
             .collect();
-        let mut active: Vec<Finding> = found.into_iter().flatten().collect();
+        // Causes tell departed hosts from those behind a NAT.
+        let telling = withheld(scene, &Kind::DepartedHosts).is_none();
+        // All that is about one host while its flows are in cache.
+        let hosts = scene.hosts().par_iter().map(|host| {
+            let found = at_each.iter().flat_map(|look| look(scene, host));
+            let causes = telling.then(|| cause_counts(scene, host, self.config.departure));
+            (found.collect::<Vec<Finding>>(), causes)
+        });
+        let (found, causes): (Vec<Vec<Finding>>, Vec<Option<_>>) = hosts.unzip();
+        active.extend(found.into_iter().flatten());
+        let unanswered = UnansweredShares::of(scene, causes);
         active.sort_by(|a, b| order(a).cmp(&order(b)));
         let (quiet, active): (Vec<Finding>, Vec<Finding>) = active
             .into_iter()
@@ -177,16 +229,8 @@ impl Detectors {
             evidence: Evidence::of(scene, &active),
             active,
             muted: muted.collect(),
-            // They tell departed hosts from those behind a NAT.
-            unanswered: match withheld(scene, &Kind::DepartedHosts) {
-                None => UnansweredShares::of(scene, &self.config.departure),
-                Some(_) => Vec::new(),
-            },
-            withheld: self
-                .detectors
-                .iter()
-                .filter_map(|(kind, _)| of_kind(kind))
-                .collect(),
+            unanswered,
+            withheld: not_looked_for,
         }
     }
 

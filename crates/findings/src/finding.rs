@@ -83,7 +83,7 @@ impl Finding {
 }
 
 fn supports(selection: &FlowSelection, flow: &Flow, aggregation: &Aggregation) -> bool {
-    let views = HostFlow::views(flow, aggregation, |_| 0);
+    let views = HostFlow::views(flow, aggregation, aggregation.enters(flow), |_| 0);
     views.into_iter().flatten().any(|(host, view)| {
         let peer = if view.is_initiated() {
             flow.dst.ip

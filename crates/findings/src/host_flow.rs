@@ -23,6 +23,23 @@ impl PeerId {
         Self(Self::V6 + place as u64)
     }
 
+    /// Flows of one host that can be told apart in one number with their peer.
+    pub(crate) const PLACES: usize = 1 << 31;
+
+    /// A number that orders flows by peer, and then by their place.
+    pub(crate) const fn with_place(self, place: u32) -> u64 {
+        self.0 << 31 | place as u64
+    }
+
+    /// The place of the flow in such a number.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the place is in the lower bits"
+    )]
+    pub(crate) const fn place_in(number: u64) -> u32 {
+        number as u32 & (u32::MAX >> 1)
+    }
+
     /// The place of the peer in the table, if it is there.
     pub(crate) fn place(self) -> Option<usize> {
         let place = self.0.checked_sub(Self::V6)?;
@@ -68,16 +85,16 @@ pub struct HostFlow {
 }
 
 impl HostFlow {
-    /// Every monitored host that sees the flow, with its peer; see
-    /// [`Aggregation::enters`](peerscope_slot::Aggregation::enters).
+    /// Every monitored host that sees the flow, with its peer: the ends whose aggregates it enters
+    /// ([`Aggregation::enters`]).
     ///
     /// `intern` gives addresses of IPv6 their place.
     pub(crate) fn views(
         flow: &Flow,
         aggregation: &Aggregation,
+        [initiator, responder]: [bool; 2],
         mut intern: impl FnMut(Ipv6Addr) -> usize,
     ) -> [Option<(IpAddr, Self)>; 2] {
-        let [initiator, responder] = aggregation.enters(flow);
         let mut id = |ip: IpAddr| match ip.to_canonical() {
             IpAddr::V4(ip) => PeerId::v4(ip),
             IpAddr::V6(ip) => PeerId::v6(intern(ip)),
@@ -174,5 +191,30 @@ impl HostFlow {
     /// Length in microseconds.
     pub const fn micros(&self) -> i64 {
         self.end.micros_since(self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_number_orders_flows_by_peer_and_place() {
+        let last = u32::MAX >> 1;
+        let peers = [
+            PeerId::v4(Ipv4Addr::UNSPECIFIED),
+            PeerId::v4(Ipv4Addr::BROADCAST),
+            PeerId::v6(0),
+            PeerId::v6(u32::MAX as usize),
+        ];
+        let both = peers.iter().flat_map(|&peer| [(peer, 0), (peer, last)]);
+        let numbers: Vec<u64> = both
+            .clone()
+            .map(|(peer, place)| peer.with_place(place))
+            .collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b));
+        for ((_, place), number) in both.zip(numbers) {
+            assert_eq!(PeerId::place_in(number), place);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use peerscope_flow::{Flow, Span};
-use peerscope_slot::Aggregation;
+use peerscope_slot::{Aggregation, FlowScope};
 use rayon::prelude::*;
 
 use crate::HostFlow;
@@ -15,7 +15,8 @@ use crate::host_flow::PeerId;
 ///
 /// Two logs of parts of a trace merge into that of the whole.
 ///
-/// Memory: about 100 bytes a flow of interest, and 60 bytes a peer of IPv6.
+/// Memory: about 100 bytes a flow of interest, and 60 bytes a peer of IPv6. A [`Scene`](crate::Scene) adds 4
+/// bytes a flow, 16 bytes for each host and peer that have one, and some 200 bytes a host.
 #[derive(Clone, Debug)]
 pub struct FlowLog<'a> {
     aggregation: &'a Aggregation,
@@ -59,17 +60,21 @@ impl<'a> FlowLog<'a> {
 
     /// Adds a batch of flows.
     pub fn add<'f>(&mut self, flows: impl IntoIterator<Item = &'f Flow>) {
+        let aggregation = self.aggregation;
+        let scope = |flow: &'f Flow| Some((flow, aggregation.scope(flow)?));
+        self.add_within(flows.into_iter().filter_map(scope));
+    }
+
+    /// Adds flows with what [`Aggregation::scope`] says of each.
+    pub fn add_within<'f>(&mut self, flows: impl IntoIterator<Item = (&'f Flow, FlowScope)>) {
         let Part { hosts, places } = &mut self.own;
-        for flow in flows {
+        let mut whole = self.span;
+        for (flow, scope) in flows {
             let span = flow.span;
-            let within = self.aggregation.slots_of(flow).is_some();
-            if within {
-                let grown = self.span.map_or(span, |all| {
-                    all.including(span.start()).including(span.end())
-                });
-                self.span = Some(grown);
-            }
-            let views = HostFlow::views(flow, self.aggregation, |ip| {
+            whole = Some(whole.map_or(span, |all| {
+                all.including(span.start()).including(span.end())
+            }));
+            let views = HostFlow::views(flow, self.aggregation, scope.enters, |ip| {
                 let next = places.len();
                 *places.entry(ip).or_insert(next)
             });
@@ -77,6 +82,7 @@ impl<'a> FlowLog<'a> {
                 hosts.entry(host).or_default().push(view);
             }
         }
+        self.span = whole;
     }
 
     /// Adds the log of another part of the trace, made with the same aggregation.

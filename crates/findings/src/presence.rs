@@ -3,7 +3,7 @@
 use peerscope_flow::Timestamp;
 use peerscope_slot::Direction;
 
-use crate::scene::Host;
+use crate::host::Host;
 use crate::{HostFlow, Scene};
 
 /// When a host counts as gone.
@@ -63,7 +63,16 @@ pub enum Cause {
 impl Presence {
     /// When `host` was there.
     pub fn new(scene: &Scene<'_>, host: &Host, config: &Departure) -> Self {
-        let initiations = host.initiations();
+        let mut initiations = Vec::new();
+        let mut last_seen = None;
+        for flow in &host.flows {
+            if flow.is_initiated() {
+                initiations.push(flow.start);
+            }
+            if flow.sent.packets > 0 {
+                last_seen = last_seen.max(Some(flow.end));
+            }
+        }
         let gaps = initiations
             .windows(2)
             .map(|pair| pair[1].micros_since(pair[0]));
@@ -73,11 +82,10 @@ impl Presence {
             .last()
             .zip(scene.span())
             .map(|(&departure, span)| span.end().micros_since(departure));
-        let spoke = host.flows.iter().filter(|flow| flow.sent.packets > 0);
         Self {
             longest_gap,
             has_left: silence.is_some_and(|silence| silence >= wanted),
-            last_seen: spoke.map(|flow| flow.end).max(),
+            last_seen,
             initiations,
             active_gap: scene.slots(config.active_gap_slots),
         }
@@ -91,6 +99,23 @@ impl Presence {
     /// Why a flow to the host that starts at `time` would stay unanswered.
     pub fn cause(&self, time: Timestamp) -> Cause {
         let after = self.initiations.partition_point(|&start| start < time);
+        self.cause_before(after, time)
+    }
+
+    /// The same, for times that come in order.
+    pub(crate) fn causes(&self) -> impl FnMut(Timestamp) -> Cause {
+        let mut after = 0;
+        move |time| {
+            let passed = |&start: &Timestamp| start < time;
+            while self.initiations.get(after).is_some_and(passed) {
+                after += 1;
+            }
+            self.cause_before(after, time)
+        }
+    }
+
+    /// The cause at `time`, the host's initiations from number `after` on being no earlier.
+    fn cause_before(&self, after: usize, time: Timestamp) -> Cause {
         match (self.initiations.get(after), after.checked_sub(1)) {
             (None, _) if self.has_left => Cause::Departed,
             (None, _) => Cause::Undecided,
@@ -122,12 +147,13 @@ impl Incoming {
     /// Over the incoming flows of `host` whose cause would be `cause`.
     pub(crate) fn of(host: &Host, presence: &Presence, cause: Cause) -> Self {
         let mut all = Self::default();
+        let mut cause_at = presence.causes();
         for flow in host
             .flows
             .iter()
             .filter(|flow| flow.direction == Direction::OutIn)
         {
-            if flow.is_decided() && presence.cause(flow.start) == cause {
+            if flow.is_decided() && cause_at(flow.start) == cause {
                 all.add(flow);
             }
         }
@@ -151,5 +177,34 @@ pub(crate) fn share(part: u64, whole: u64) -> f64 {
         0.0
     } else {
         part as f64 / whole as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn causes_in_order_are_the_causes(
+            mut own in prop::collection::vec(0_i64..40, 0..12),
+            mut times in prop::collection::vec(-5_i64..45, 0..30),
+            has_left: bool,
+        ) {
+            own.sort_unstable();
+            times.sort_unstable();
+            let presence = Presence {
+                initiations: own.into_iter().map(Timestamp::from_secs).collect(),
+                longest_gap: 0,
+                has_left,
+                last_seen: None,
+                active_gap: 5_000_000,
+            };
+            let mut cause_at = presence.causes();
+            for time in times.into_iter().map(Timestamp::from_secs) {
+                prop_assert_eq!(cause_at(time), presence.cause(time));
+            }
+        }
     }
 }

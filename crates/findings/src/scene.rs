@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::OnceLock;
 
 use peerscope_correlate::{
     Correlation, Interesting, MetricOutcome, Reading, Severity, SystemCorrelation,
 };
-use peerscope_flow::{SlotIndex, Span, SystemId, Timestamp, Topology, Transport, Zone};
+use peerscope_flow::{SlotIndex, Span, SystemId, Timestamp, Topology, Zone};
 use peerscope_metric::SampleTable;
 use peerscope_slot::Aggregation;
 use rayon::prelude::*;
 
+use crate::host::Host;
 use crate::host_flow::PeerId;
-use crate::kinds::{self, UsesOf};
+use crate::kinds::{Tried, UsesOf, port_uses};
 use crate::log::Sorted;
 use crate::{Finding, FlowLog, FlowSelection, HostFlow, Kind, SampleRef};
 
@@ -29,24 +29,8 @@ pub struct Scene<'a> {
     /// The peers of IPv6.
     table_v6: Vec<Ipv6Addr>,
     span: Option<Span>,
-    /// Made when first asked for.
-    port_uses: OnceLock<UsesOf>,
-}
-
-/// A monitored host with its flows.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Host {
-    /// Its address.
-    pub ip: IpAddr,
-    /// The system that most of its samples are labelled with; a clustered one if any is.
-    pub system: SystemId,
-    /// Its flows of interest, by time.
-    pub flows: Vec<HostFlow>,
-    /// The places of these flows, by peer and then by time.
-    by_peer: Vec<u32>,
-    /// The rows of its samples.
-    rows: std::ops::Range<usize>,
+    /// How the hosts of every system use ports.
+    port_uses: UsesOf,
 }
 
 impl<'a> Scene<'a> {
@@ -55,7 +39,7 @@ impl<'a> Scene<'a> {
     ///
     /// # Panics
     ///
-    /// With more than 2^32 flows of one host: 320 GiB of them.
+    /// With more than 2^31 flows of one host, 160 GiB of them, or 2^32 peers of IPv6.
     pub fn new(log: FlowLog<'a>, table: &'a SampleTable, correlation: &'a Correlation) -> Self {
         let aggregation = log.aggregation();
         let Sorted {
@@ -63,32 +47,36 @@ impl<'a> Scene<'a> {
             table: table_v6,
             span,
         } = log.sort();
+        assert!(
+            u32::try_from(table_v6.len()).is_ok(),
+            "{} peers of IPv6",
+            table_v6.len()
+        );
         let keys = table.keys();
+        let family = aggregation.family();
         let hosts = hosts.into_par_iter().map(|(ip, flows)| {
             let first = keys.partition_point(|key| key.host < ip);
             let end = keys.partition_point(|key| key.host <= ip);
-            Host {
-                ip,
-                system: system_of(table, first..end),
-                by_peer: by_peer(&flows),
-                flows,
-                rows: first..end,
-            }
+            let host = Host::new(ip, system_of(table, first..end), flows, first..end);
+            let tried = Tried::of(host.peers(), family);
+            (host, tried)
         });
-        Self {
+        let (hosts, tried): (Vec<Host>, Vec<Vec<Tried>>) = hosts.unzip();
+        let mut scene = Self {
             aggregation,
             table,
             correlation,
-            hosts: hosts.collect(),
+            hosts,
             table_v6,
             span,
-            port_uses: OnceLock::new(),
-        }
+            port_uses: UsesOf::new(),
+        };
+        scene.port_uses = port_uses(&scene, &tried);
+        scene
     }
 
-    /// How the hosts of every system use ports.
-    pub(crate) fn port_uses(&self) -> &UsesOf {
-        self.port_uses.get_or_init(|| kinds::port_uses(self))
+    pub(crate) const fn port_uses(&self) -> &UsesOf {
+        &self.port_uses
     }
 
     /// How flows were aggregated.
@@ -129,6 +117,13 @@ impl<'a> Scene<'a> {
     /// If the peer is of another scene.
     pub fn peer(&self, id: PeerId) -> IpAddr {
         id.ip(&self.table_v6)
+    }
+
+    fn peer_id(&self, ip: IpAddr) -> Option<PeerId> {
+        match ip {
+            IpAddr::V4(ip) => Some(PeerId::v4(ip)),
+            IpAddr::V6(ip) => self.table_v6.binary_search(&ip).ok().map(PeerId::v6),
+        }
     }
 
     /// Where a peer is.
@@ -196,7 +191,7 @@ impl<'a> Scene<'a> {
             let start = self.table.slot_start(&self.table.keys()[row]);
             Some((start, self.table.value(row, column)?))
         };
-        host.rows.clone().filter_map(value).collect()
+        host.rows().filter_map(value).collect()
     }
 
     /// Number of flows that a selection holds for.
@@ -213,10 +208,57 @@ impl<'a> Scene<'a> {
         let all = selection.hosts.is_empty();
         let everyone = self.hosts.iter().filter(move |_| all);
         let listed = selection.hosts.iter().filter_map(|&ip| self.host(ip));
+        let peers = self.peers_of(selection);
         everyone.chain(listed).flat_map(move |host| {
-            self.select_of(host, selection)
+            let seen = self.seen(host, selection, peers.as_deref());
+            seen.filter(move |flow| !self.is_counted_by_initiator(host, flow, selection))
                 .map(move |flow| (host, flow))
         })
+    }
+
+    /// The peers of a selection that are in the scene; `None` for all.
+    pub(crate) fn peers_of(&self, selection: &FlowSelection) -> Option<Vec<PeerId>> {
+        let ids = selection.peers.iter().filter_map(|&ip| self.peer_id(ip));
+        (!selection.peers.is_empty()).then(|| ids.collect())
+    }
+
+    /// The flows of a host that a selection holds for, by time; one between two monitored hosts is
+    /// seen by both. `peers` are those of the selection, or some of them.
+    pub(crate) fn seen<'s>(
+        &'s self,
+        host: &'s Host,
+        selection: &'s FlowSelection,
+        peers: Option<&[PeerId]>,
+    ) -> impl Iterator<Item = &'s HostFlow> + use<'s, 'a> {
+        let peers = if selection.holds_of_host(host.ip) {
+            peers
+        } else {
+            Some(&[][..])
+        };
+        let anywhere = selection.peer_zone.is_none();
+        host.with(peers).filter(move |flow| {
+            selection.holds_of(flow)
+                && (anywhere || selection.holds_of_peer(self.peer(flow.peer), self.topology()))
+        })
+    }
+
+    /// How many flows of a host a selection holds for, by peer; those without any are left out.
+    pub(crate) fn seen_by_peer(
+        &self,
+        host: &Host,
+        selection: &FlowSelection,
+        peers: Option<&[PeerId]>,
+    ) -> Vec<(PeerId, u64)> {
+        if !selection.holds_of_host(host.ip) {
+            return Vec::new();
+        }
+        let count = |(peer, places): (PeerId, &[u32])| {
+            let flows = places.iter().map(|&place| &host.flows[place as usize]);
+            let count = flows.filter(|flow| selection.holds_of(flow)).count() as u64;
+            let holds = count > 0 && selection.holds_of_peer(self.peer(peer), self.topology());
+            holds.then_some((peer, count))
+        };
+        host.groups(peers).filter_map(count).collect()
     }
 
     /// A finding about one host with all its flows, for a kind to fill in with struct syntax.
@@ -261,35 +303,30 @@ impl<'a> Scene<'a> {
         all.filter(|(_, samples)| !samples.is_empty()).collect()
     }
 
-    fn select_of<'s>(
-        &'s self,
-        host: &'s Host,
-        selection: &'s FlowSelection,
-    ) -> impl Iterator<Item = &'s HostFlow> + 's {
-        let holds = |ip: IpAddr, flow: &HostFlow, peer: IpAddr| {
-            selection.holds(ip, flow, peer, self.topology())
+    /// A flow between two monitored hosts is seen twice: its initiator counts it.
+    fn is_counted_by_initiator(
+        &self,
+        host: &Host,
+        flow: &HostFlow,
+        selection: &FlowSelection,
+    ) -> bool {
+        if selection.direction.is_some()
+            || flow.is_initiated()
+            || self.zone(flow.peer) != Zone::Monitored
+        {
+            return false;
+        }
+        let initiator = self.aggregation.host_of(self.peer(flow.peer));
+        let there = HostFlow {
+            direction: peerscope_slot::Direction::InOut,
+            host_port: flow.peer_port,
+            peer_port: flow.host_port,
+            sent: flow.rcvd,
+            rcvd: flow.sent,
+            ..*flow
         };
-        host.flows.iter().filter(move |flow| {
-            let peer = self.peer(flow.peer);
-            if !holds(host.ip, flow, peer) {
-                return false;
-            }
-            // A flow between two monitored hosts is seen twice: its initiator counts it.
-            let initiator = self.aggregation.host_of(peer);
-            let seen_there = selection.direction.is_none()
-                && !flow.is_initiated()
-                && self.zone(flow.peer) == Zone::Monitored
-                && self.host(initiator).is_some();
-            let there = HostFlow {
-                direction: peerscope_slot::Direction::InOut,
-                host_port: flow.peer_port,
-                peer_port: flow.host_port,
-                sent: flow.rcvd,
-                rcvd: flow.sent,
-                ..**flow
-            };
-            !(seen_there && holds(initiator, &there, host.ip))
-        })
+        self.host(initiator).is_some()
+            && selection.holds(initiator, &there, host.ip, self.topology())
     }
 
     fn rows(
@@ -306,9 +343,9 @@ impl<'a> Scene<'a> {
             };
             let first = interesting
                 .rows
-                .partition_point(|&row| row < host.rows.start);
+                .partition_point(|&row| row < host.rows().start);
             let rows = interesting.rows[first..].iter();
-            for &row in rows.take_while(|&&row| row < host.rows.end) {
+            for &row in rows.take_while(|&&row| row < host.rows().end) {
                 if wanted(interesting, row) {
                     let slot: SlotIndex = self.table.keys()[row].slot;
                     found.push(SampleRef {
@@ -321,44 +358,6 @@ impl<'a> Scene<'a> {
         found.sort_unstable();
         found
     }
-}
-
-impl Host {
-    /// Starts of the flows that the host initiated, by time.
-    pub fn initiations(&self) -> Vec<Timestamp> {
-        let initiated = self.flows.iter().filter(|flow| flow.is_initiated());
-        initiated.map(|flow| flow.start).collect()
-    }
-
-    /// Its flows with each peer, by time; peers by address.
-    pub fn peers(&self) -> impl Iterator<Item = (PeerId, impl Iterator<Item = &HostFlow> + Clone)> {
-        let flow = |&place: &u32| &self.flows[place as usize];
-        let groups = self
-            .by_peer
-            .chunk_by(move |a, b| flow(a).peer == flow(b).peer);
-        groups.map(move |group| (flow(&group[0]).peer, group.iter().map(flow)))
-    }
-
-    /// Number of its samples.
-    pub fn samples(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The host's flows of one transport.
-    pub fn of(&self, transport: Transport) -> impl Iterator<Item = &HostFlow> {
-        self.flows
-            .iter()
-            .filter(move |flow| flow.transport == transport)
-    }
-}
-
-/// The places of flows, by peer and then by time.
-#[expect(clippy::expect_used, reason = "documented in Scene::new")]
-fn by_peer(flows: &[HostFlow]) -> Vec<u32> {
-    let places = 0..u32::try_from(flows.len()).expect("fewer than 2^32 flows of a host");
-    let mut keys: Vec<(PeerId, u32)> = flows.iter().map(|flow| flow.peer).zip(places).collect();
-    keys.sort_unstable();
-    keys.into_iter().map(|(_, place)| place).collect()
 }
 
 fn is_explained(interesting: &Interesting, value: f64) -> bool {

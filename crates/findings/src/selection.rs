@@ -75,6 +75,26 @@ impl FlowSelection {
         peer: IpAddr,
         topology: &Topology,
     ) -> bool {
+        self.holds_of(flow)
+            && self.holds_of_peer(peer, topology)
+            && self.holds_of_host(host)
+            && (self.peers.is_empty() || self.peers.contains(&peer))
+    }
+
+    /// Whether a host is one of them.
+    pub(crate) fn holds_of_host(&self, host: IpAddr) -> bool {
+        self.hosts.is_empty() || self.hosts.contains(&host)
+    }
+
+    /// Whether a peer is where it should be.
+    pub(crate) fn holds_of_peer(&self, peer: IpAddr, topology: &Topology) -> bool {
+        self.peer_zone
+            .is_none_or(|wanted| wanted == topology.zone(peer))
+    }
+
+    /// Whether it holds for a flow, whoever its ends are.
+    #[inline]
+    pub(crate) fn holds_of(&self, flow: &HostFlow) -> bool {
         let outcome = match self.outcome {
             Outcome::Any => true,
             Outcome::InVain => flow.is_in_vain(),
@@ -88,11 +108,6 @@ impl FlowSelection {
             && self
                 .transport
                 .is_none_or(|transport| transport == flow.transport)
-            && self
-                .peer_zone
-                .is_none_or(|wanted| wanted == topology.zone(peer))
             && (self.ports.is_empty() || self.ports.contains(&flow.destination_port()))
-            && (self.hosts.is_empty() || self.hosts.contains(&host))
-            && (self.peers.is_empty() || self.peers.contains(&peer))
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use peerscope_flow::Transport;
-use rayon::prelude::*;
 
 use crate::Scene;
+use crate::host::Host;
 use crate::presence::{Cause, Departure, Presence, share};
-use crate::scene::Host;
 
 /// Why incoming flows of one system stayed unanswered.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,15 +47,12 @@ pub struct CauseCounts {
 }
 
 impl UnansweredShares {
-    /// The shares of every system with a monitored host, by the system's name.
-    pub fn of(scene: &Scene<'_>, config: &Departure) -> Vec<Self> {
-        let of_hosts: Vec<[CauseCounts; 2]> = scene
-            .hosts()
-            .par_iter()
-            .map(|host| of_host(host, &Presence::new(scene, host, config)))
-            .collect();
+    /// The shares of every system with a monitored host, by the system's name, from the counts of each
+    /// host; none if these were not taken.
+    pub(crate) fn of(scene: &Scene<'_>, of_hosts: Vec<Option<[CauseCounts; 2]>>) -> Vec<Self> {
         let mut by_system: BTreeMap<&str, [CauseCounts; 2]> = BTreeMap::new();
         for (host, counts) in scene.hosts().iter().zip(of_hosts) {
+            let Some(counts) = counts else { continue };
             let sums = by_system.entry(scene.system_name(host.system)).or_default();
             for (sum, counts) in sums.iter_mut().zip(counts) {
                 sum.merge(counts);
@@ -71,13 +67,15 @@ impl UnansweredShares {
     }
 }
 
-/// UDP and TCP.
-fn of_host(host: &Host, presence: &Presence) -> [CauseCounts; 2] {
+/// Why UDP flows to a host, and TCP attempts, stayed unanswered.
+pub(crate) fn cause_counts(scene: &Scene<'_>, host: &Host, config: Departure) -> [CauseCounts; 2] {
+    let presence = Presence::new(scene, host, &config);
     let mut counts = [CauseCounts::default(); 2];
+    let mut cause_at = presence.causes();
     let incoming = host.flows.iter().filter(|flow| !flow.is_initiated());
     for flow in incoming.filter(|flow| flow.is_decided()) {
         let of = &mut counts[usize::from(flow.transport == Transport::Tcp)];
-        of.add(flow.is_in_vain().then(|| presence.cause(flow.start)));
+        of.add(flow.is_in_vain().then(|| cause_at(flow.start)));
     }
     counts
 }

@@ -1,17 +1,20 @@
 //! All flows and peers behind the findings, as CSV: what evidence has the first of.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use peerscope_flow::Handshake;
 
-use crate::evidence::{Parties, count, ranked, row};
-use crate::{Findings, FlowRow, Scene};
+use crate::evidence::row;
+use crate::{Findings, FlowRow, PartyCount, PeerId, Scene};
 
 impl Findings {
     /// Every flow that supports an active finding, as CSV, one line a flow and finding: the number
     /// of the finding from 1, then the flow. `scene` is the one they were found in.
     ///
-    /// Takes no memory; the text has some 110 bytes a flow, and as many lines as the findings have
+    /// Takes little memory; the text has some 110 bytes a flow, and as many lines as the findings have
     /// flows ([`Finding::flows`](crate::Finding::flows)).
     ///
     /// # Errors
@@ -40,11 +43,15 @@ impl Findings {
     pub fn write_peers(&self, scene: &Scene<'_>, mut out: impl Write) -> io::Result<()> {
         out.write_all(b"finding,ip,flows,in_vain,sent_bytes,received_bytes,first_us,last_us\n")?;
         for (i, finding) in (1_usize..).zip(&self.active) {
-            let mut peers = Parties::default();
+            let mut peers: HashMap<PeerId, PartyCount, RandomState> = HashMap::default();
             for (_, flow) in scene.select(&finding.selection) {
-                count(&mut peers, scene.peer(flow.peer), flow);
+                let party = peers.entry(flow.peer);
+                let new = || PartyCount::new(scene.peer(flow.peer));
+                party.or_insert_with(new).add(flow);
             }
-            for peer in ranked(peers) {
+            let mut peers: Vec<PartyCount> = peers.into_values().collect();
+            peers.sort_unstable_by_key(|party| (Reverse(party.flows), party.ip));
+            for peer in peers {
                 let numbers = [peer.flows, peer.in_vain, peer.sent, peer.received];
                 let [flows, in_vain, sent, received] = numbers;
                 writeln!(

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use peerscope_flow::{
-    Application, Family, Flow, Handshake, SlotIndex, Timestamp, Transport, Volume, Zone,
+    Application, Family, Flow, Handshake, SlotIndex, SlotLength, Timestamp, Transport, Volume, Zone,
 };
-use peerscope_slot::Aggregation;
-use rayon::prelude::*;
+use peerscope_slot::{Aggregation, FlowScope};
 
 /// Slots in a period of [`Traffic::over_time`]: an hour of the paper's slots.
 const SLOTS_PER_PERIOD: i64 = 12;
@@ -18,7 +17,7 @@ const SLOTS_PER_PERIOD: i64 = 12;
 /// left out. Others are counted, of interest or not; a selection of hosts narrows only those of
 /// interest.
 ///
-/// Memory: some kilobytes, and some hundred bytes an hour of traffic.
+/// Memory: some 40 kilobytes, and some hundred bytes an hour of traffic.
 #[derive(Clone, Debug)]
 pub struct TrafficLog<'a> {
     aggregation: &'a Aggregation,
@@ -113,15 +112,24 @@ pub struct Period {
     pub outbound: BTreeMap<String, u64>,
 }
 
+/// In their order.
+const ZONES: [Zone; 3] = [Zone::Monitored, Zone::Provider, Zone::Internet];
+
+/// TCP, UDP and all others.
+const TRANSPORTS: usize = 3;
+
+const PAIRS: usize = ZONES.len() * ZONES.len();
+
 const OTHER: &str = "other";
 const NONE: &str = "none";
 
 /// `(from, to, transport, label, of interest)`, as indices.
 type Class = (Zone, Zone, u8, usize, bool);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Sums {
-    classes: HashMap<Class, FlowCounts, foldhash::fast::RandomState>,
+    /// By the number of the class.
+    classes: Vec<FlowCounts>,
     /// Inbound and outbound bytes by period, then label.
     periods: HashMap<(i64, usize), [u64; 2], foldhash::fast::RandomState>,
 }
@@ -129,28 +137,28 @@ struct Sums {
 impl<'a> TrafficLog<'a> {
     /// A log of the traffic of this aggregation's network.
     pub fn new(aggregation: &'a Aggregation) -> Self {
+        let labels = labels(aggregation.family());
         Self {
             aggregation,
-            labels: labels(aggregation.family()),
-            sums: Sums::default(),
+            sums: Sums {
+                classes: vec![FlowCounts::default(); PAIRS * TRANSPORTS * (labels.len() + 1) * 2],
+                periods: HashMap::default(),
+            },
+            labels,
         }
     }
 
-    /// Adds a batch of flows, on the threads of the current rayon pool.
-    pub fn add(&mut self, flows: &[Flow]) {
-        let chunk = flows.len().div_ceil(rayon::current_num_threads()).max(4096);
-        let parts: Vec<Sums> = flows
-            .par_chunks(chunk)
-            .map(|flows| {
-                let mut sums = Sums::default();
-                for flow in flows {
-                    self.add_flow(flow, &mut sums);
-                }
-                sums
-            })
-            .collect();
-        for part in parts {
-            self.sums.merge(part);
+    /// Adds a batch of flows.
+    pub fn add<'f>(&mut self, flows: impl IntoIterator<Item = &'f Flow>) {
+        let aggregation = self.aggregation;
+        let scope = |flow: &'f Flow| Some((flow, aggregation.scope(flow)?));
+        self.add_within(flows.into_iter().filter_map(scope));
+    }
+
+    /// Adds flows with what [`Aggregation::scope`] says of each.
+    pub fn add_within<'f>(&mut self, flows: impl IntoIterator<Item = (&'f Flow, FlowScope)>) {
+        for (flow, scope) in flows {
+            self.add_flow(flow, &scope);
         }
     }
 
@@ -159,28 +167,20 @@ impl<'a> TrafficLog<'a> {
         self.sums.merge(other.sums);
     }
 
-    fn add_flow(&self, flow: &Flow, sums: &mut Sums) {
-        let Some((first, last)) = self.aggregation.slots_of(flow) else {
-            return;
-        };
-        let topology = self.aggregation.topology();
-        let [from, to] = [flow.src.ip, flow.dst.ip].map(|ip| topology.zone(ip));
+    fn add_flow(&mut self, flow: &Flow, scope: &FlowScope) {
+        let [from, to] = scope.zones;
         if from != Zone::Monitored && to != Zone::Monitored {
             return;
         }
         let label = self.label(flow.app.as_ref());
-        let of_interest = self.aggregation.enters(flow).contains(&true);
-        let class = (
-            from,
-            to,
-            transport_index(flow.transport),
-            label,
-            of_interest,
-        );
-        sums.classes.entry(class).or_default().add(flow);
+        let of_interest = scope.enters.contains(&true);
+        let transport = transport_index(flow.transport);
+        let class = self.number_of((from, to, transport, label, of_interest));
+        let Sums { classes, periods } = &mut self.sums;
+        classes[class].add(flow);
 
         let mut add = |period: i64, fwd: u64, rev: u64| {
-            let [inbound, outbound] = sums.periods.entry((period, label)).or_default();
+            let [inbound, outbound] = periods.entry((period, label)).or_default();
             if from == Zone::Monitored {
                 *outbound = outbound.saturating_add(fwd);
                 *inbound = inbound.saturating_add(rev);
@@ -190,14 +190,15 @@ impl<'a> TrafficLog<'a> {
                 *inbound = inbound.saturating_add(fwd);
             }
         };
-        let (first, last) = (period_of(first), period_of(last));
+        let (first, last) = (period_of(scope.first_slot), period_of(scope.last_slot));
+        let slot_length = self.aggregation.slot_length();
         let mut done = (0, 0);
         for period in first..=last {
             let part = |bytes: u64| {
                 if period == last {
                     return bytes;
                 }
-                let end = self.start_of(period.saturating_add(1));
+                let end = start_of(slot_length, period.saturating_add(1));
                 share(
                     bytes,
                     end.micros_since(flow.span.start()),
@@ -210,9 +211,27 @@ impl<'a> TrafficLog<'a> {
         }
     }
 
-    fn start_of(&self, period: i64) -> Timestamp {
-        let slot = SlotIndex(period.saturating_mul(SLOTS_PER_PERIOD));
-        self.aggregation.slot_length().start_of(slot)
+    /// Every class, in the order of their numbers.
+    fn classes(&self) -> impl Iterator<Item = Class> {
+        let labels = 0..=self.labels.len();
+        let kinds = (0..).take(TRANSPORTS).flat_map(move |transport| {
+            let labels = labels.clone();
+            labels.flat_map(move |label| [false, true].map(|interest| (transport, label, interest)))
+        });
+        let pairs = ZONES
+            .into_iter()
+            .flat_map(|from| ZONES.map(|to| (from, to)));
+        pairs.flat_map(move |(from, to)| {
+            let kinds = kinds.clone();
+            kinds.map(move |(transport, label, interest)| (from, to, transport, label, interest))
+        })
+    }
+
+    fn number_of(&self, (from, to, transport, label, of_interest): Class) -> usize {
+        let zones = zone_index(from) * ZONES.len() + zone_index(to);
+        let labels =
+            (zones * TRANSPORTS + usize::from(transport)) * (self.labels.len() + 1) + label;
+        2 * labels + usize::from(of_interest)
     }
 
     /// The index of a label; the last one stands for those that are not listed.
@@ -230,10 +249,11 @@ impl<'a> TrafficLog<'a> {
 
     /// Closes the account.
     pub fn finish(self) -> Traffic {
-        let mut classes: Vec<_> = self.sums.classes.iter().collect();
-        classes.sort_unstable_by_key(|(class, _)| **class);
+        let classes = self.classes().zip(&self.sums.classes);
+        let classes: Vec<(Class, &FlowCounts)> =
+            classes.filter(|(_, counts)| counts.flows > 0).collect();
         let mut zone_pairs: BTreeMap<(Zone, Zone), ZonePair> = BTreeMap::new();
-        for &(&(from, to, transport, _, of_interest), counts) in &classes {
+        for &((from, to, transport, _, of_interest), counts) in &classes {
             if of_interest {
                 let pair = zone_pairs
                     .entry((from, to))
@@ -247,7 +267,7 @@ impl<'a> TrafficLog<'a> {
             }
         }
         let class =
-            |&(&(from, to, transport, label, of_interest), &counts): &(&Class, &FlowCounts)| {
+            |&((from, to, transport, label, of_interest), &counts): &(Class, &FlowCounts)| {
                 TrafficClass {
                     from,
                     to,
@@ -262,7 +282,7 @@ impl<'a> TrafficLog<'a> {
         for (&(period, label), &[inbound, outbound]) in &self.sums.periods {
             let name = self.label_name(label).unwrap_or_else(|| NONE.to_owned());
             let of = periods.entry(period).or_insert_with(|| Period {
-                start: self.start_of(period),
+                start: start_of(self.aggregation.slot_length(), period),
                 ..Period::default()
             });
             for (of, bytes) in [(&mut of.inbound, inbound), (&mut of.outbound, outbound)] {
@@ -285,8 +305,8 @@ impl<'a> TrafficLog<'a> {
 
 impl Sums {
     fn merge(&mut self, other: Self) {
-        for (class, counts) in other.classes {
-            self.classes.entry(class).or_default().merge(&counts);
+        for (own, counts) in self.classes.iter_mut().zip(&other.classes) {
+            own.merge(counts);
         }
         for (key, bytes) in other.periods {
             let sums = self.periods.entry(key).or_default();
@@ -357,6 +377,18 @@ const fn transport_index(transport: Transport) -> u8 {
         Transport::Udp => 1,
         Transport::Other(_) => 2,
     }
+}
+
+const fn zone_index(zone: Zone) -> usize {
+    match zone {
+        Zone::Monitored => 0,
+        Zone::Provider => 1,
+        Zone::Internet => 2,
+    }
+}
+
+fn start_of(slots: SlotLength, period: i64) -> Timestamp {
+    slots.start_of(SlotIndex(period.saturating_mul(SLOTS_PER_PERIOD)))
 }
 
 const fn period_of(slot: SlotIndex) -> i64 {
@@ -487,6 +519,15 @@ mod tests {
         assert_eq!(hours, [(at(0), 2, 25), (at(3600), 6, 75)]);
         assert_eq!(all.period_us, 3_600_000_000);
         assert!(all.zone_pairs.is_empty() && !all.classes[0].of_interest);
+    }
+
+    #[test]
+    fn every_class_has_its_number() {
+        let aggregation = aggregation();
+        let log = TrafficLog::new(&aggregation);
+        let numbers: Vec<usize> = log.classes().map(|class| log.number_of(class)).collect();
+        assert!(numbers.iter().copied().eq(0..log.sums.classes.len()));
+        assert!(log.classes().is_sorted());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What stands behind a finding, against counts of the flows themselves.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use peerscope_correlate::{CorrelateConfig, Rules, correlate};
-use peerscope_findings::{Detectors, FindingsConfig, FlowLog, Kind, Scene};
+use peerscope_findings::{Detectors, Finding, FindingsConfig, FlowLog, FlowSelection, Kind, Scene};
 use peerscope_flow::{
     Application, Endpoint, Family, Flow, Span, Timestamp, Topology, Transport, Volume,
 };
@@ -129,4 +130,62 @@ fn evidence_counts_the_flows_of_its_finding() {
         ([10, 0, 0, 5].into(), [192, 0, 2, 53].into())
     );
     assert_eq!(leading.flows.iter().sum::<u64>(), 6);
+}
+
+#[test]
+fn findings_of_ones_own_have_what_their_hosts_and_selections_have() {
+    let flows: Vec<Flow> = (1..=60)
+        .flat_map(|host| (1..=10).map(move |peer| flow(host, peer, 4672, 1, i64::from(host) * 60)))
+        .collect();
+    let family = Family::emule();
+    let aggregation = Aggregation::new(
+        family.clone(),
+        Topology::new(["10.0.0.0/24".parse().unwrap()], []),
+    );
+    let table = SampleTable::new(
+        &aggregate(&flows, &aggregation),
+        &family,
+        &MetricSet::paper(),
+    );
+    let config = CorrelateConfig::default();
+    let correlation = correlate(&table, family.name(), &Rules::built_in(), &config).unwrap();
+    let mut log = FlowLog::new(&aggregation);
+    log.add(&flows);
+    let scene = Scene::new(log, &table, &correlation);
+    let ip = |host: u8| IpAddr::from([10, 0, 0, host]);
+    let own = Detectors::built_in(&FindingsConfig::default()).with(move |scene| {
+        let about = |kind: &str, hosts: Vec<IpAddr>| Finding {
+            selection: FlowSelection {
+                hosts: BTreeSet::from([ip(1), ip(2)]),
+                peers: BTreeSet::from([IpAddr::from([192, 0, 2, 7])]),
+                ..FlowSelection::default()
+            },
+            hosts,
+            ..scene.finding(kind, &scene.hosts()[0])
+        };
+        // One host is in two findings, one is unknown, and one is not selected.
+        vec![
+            about("a", vec![ip(1), ip(2)]),
+            about("b", vec![ip(2), ip(200)]),
+            about("c", vec![ip(3)]),
+        ]
+    });
+    let found = own.run(&scene);
+    let of = |i: usize| {
+        let exhibit = &found.evidence.exhibits[i];
+        let sum = |series: &[u64]| series.iter().sum::<u64>();
+        let bins = exhibit.supporting.len();
+        assert_eq!(exhibit.activity.in_vain, vec![0; bins]);
+        assert_eq!(exhibit.activity.answered, vec![0; bins]);
+        (
+            sum(&exhibit.activity.initiated),
+            sum(&exhibit.supporting),
+            exhibit.hosts.len(),
+            exhibit.peers.len(),
+        )
+    };
+    assert_eq!(
+        [of(0), of(1), of(2)],
+        [(20, 2, 2, 1), (10, 1, 1, 1), (10, 0, 0, 0)]
+    );
 }

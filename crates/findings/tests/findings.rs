@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     reason = "helpers of tests"
 )]
 
@@ -14,10 +15,12 @@ use std::net::IpAddr;
 use common::{CALLED, DEPARTED, FAKED, GONE_AT, NATTED, Plot, Rng, SLOT, aggregation, analyse};
 use common::{findings, host, peer, tcp, trace, udp};
 use peerscope_findings::{
-    Detectors, Finding, Findings, FindingsConfig, FlowLog, Kind, SampleRef, Scene,
+    Detectors, Finding, Findings, FindingsConfig, FlowLog, FlowSelection, Kind, SampleRef, Scene,
 };
-use peerscope_flow::{Application, Endpoint, Family, Flow, SlotIndex, Span, Timestamp, Transport};
-use peerscope_slot::{Aggregation, aggregate};
+use peerscope_flow::{
+    Application, Endpoint, Family, Flow, SlotIndex, Span, Timestamp, Transport, Zone,
+};
+use peerscope_slot::{Aggregation, Direction, aggregate};
 use proptest::prelude::*;
 
 fn all(flows: &[Flow]) -> Findings {
@@ -274,7 +277,8 @@ fn kinds_of_ones_own_are_found_beside_the_others() {
     let mut log = FlowLog::new(&aggregation);
     log.add(&flows);
     let scene = Scene::new(log, &analysed.table, &analysed.correlation);
-    let own = Detectors::built_in(&FindingsConfig::default()).with(|scene| {
+    let built_in = Detectors::built_in(&FindingsConfig::default());
+    let own = built_in.clone().with(|scene| {
         scene
             .hosts()
             .iter()
@@ -283,6 +287,14 @@ fn kinds_of_ones_own_are_found_beside_the_others() {
             .collect()
     });
     let found = own.run(&scene).active;
+    let first = scene.hosts()[0].ip;
+    let each = built_in.with_each(move |scene, host| {
+        let mine = host.ip <= first || host.ip == scene.hosts()[1].ip;
+        mine.then(|| scene.finding("mine", host))
+            .into_iter()
+            .collect()
+    });
+    assert_eq!(each.run(&scene).active, found);
     assert_eq!(found.len(), 2);
     assert!(
         found
@@ -438,6 +450,48 @@ proptest! {
                 let ends = [flow.src.ip, flow.dst.ip];
                 prop_assert!(finding.hosts.iter().any(|host| ends.contains(host)));
             }
+        }
+    }
+
+    #[test]
+    fn a_selection_holds_for_the_same_flows_by_peer_and_one_by_one(seed in 0_u64..1000) {
+        let mut flows = trace(seed, Plot::All);
+        let mut rng = Rng(seed);
+        let v6 = |number: u64| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, number as u16]);
+        for flow in &mut flows {
+            match rng.below(8) {
+                0 => flow.dst.ip = host(9),
+                1 => flow.src.ip = host(10),
+                2 => flow.dst.ip = v6(rng.below(40)),
+                _ => {}
+            }
+        }
+        let aggregation = aggregation();
+        let analysed = analyse(&flows, &aggregation);
+        let mut log = FlowLog::new(&aggregation);
+        log.add(&flows);
+        let scene = Scene::new(log, &analysed.table, &analysed.correlation);
+        for _ in 0..60 {
+            // Few peers, and more of them than most hosts have; some that nobody knows.
+            let peers = [0, 1, 5, 2_000][rng.below(4) as usize];
+            let peers = (0..peers).map(|_| match rng.below(3) {
+                0 => v6(rng.below(60)),
+                1 => host(rng.below(20) as u8),
+                _ => peer(rng.below(1_200)),
+            });
+            let selection = FlowSelection {
+                peers: peers.collect(),
+                hosts: (0..rng.below(3)).map(|_| host(rng.below(70) as u8)).collect(),
+                direction: [None, Some(Direction::InOut), Some(Direction::OutIn)][rng.below(3) as usize],
+                peer_zone: [None, None, Some(Zone::Internet), Some(Zone::Monitored)][rng.below(4) as usize],
+                transport: [None, Some(Transport::Udp)][rng.below(2) as usize],
+                ..FlowSelection::default()
+            };
+            let finding = Finding { selection, ..scene.finding("mine", &scene.hosts()[0]) };
+            let one_by_one = finding.flows_in(&flows, &aggregation).count() as u64;
+            prop_assert_eq!(scene.count(&finding.selection), one_by_one, "{:?}", finding.selection);
+            let of_hosts = scene.select(&finding.selection).map(|(host, flow)| (host.ip, flow.start));
+            prop_assert!(of_hosts.is_sorted());
         }
     }
 

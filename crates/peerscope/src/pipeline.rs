@@ -11,7 +11,9 @@ use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::ReadOptions;
-use peerscope_slot::{Aggregation, Precision, SpillError, SpillingAggregator, SpillingPart};
+use peerscope_slot::{
+    Aggregation, FlowScope, Precision, SpillError, SpillingAggregator, SpillingPart,
+};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -185,7 +187,7 @@ impl Pipeline {
         self
     }
 
-    /// Looks for findings too, which takes some 100 bytes of memory for each flow of interest.
+    /// Looks for findings too, which takes some 120 bytes of memory for each flow of interest.
     #[must_use]
     pub fn with_findings(mut self, detectors: Detectors) -> Self {
         self.findings = Some(detectors);
@@ -249,6 +251,7 @@ impl Pipeline {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
             logs: Logs {
+                aggregation: &self.aggregation,
                 aggregator: SpillingAggregator::new(&self.aggregation, self.spill_above, open),
                 traffic: vec![TrafficLog::new(&self.aggregation); threads],
                 flows: vec![log; threads],
@@ -263,6 +266,9 @@ fn built_in(name: &str) -> Result<Family, PipelineError> {
     family.ok_or_else(|| PipelineError::UnknownFamily(name.to_owned()))
 }
 
+/// Flows that are gone through for all purposes while they are in a processor's cache.
+const BLOCK: usize = 2048;
+
 /// An analysis under way: takes flows and files, in any order and number.
 #[derive(Debug)]
 pub struct Session<'a> {
@@ -274,6 +280,7 @@ pub struct Session<'a> {
 /// What is made of the flows while they come, for each thread.
 #[derive(Debug)]
 struct Logs<'a> {
+    aggregation: &'a Aggregation,
     aggregator: SpillingAggregator<'a>,
     traffic: Vec<TrafficLog<'a>>,
     /// Kept if findings are looked for.
@@ -283,6 +290,7 @@ struct Logs<'a> {
 /// The [`Logs`] of one thread.
 #[derive(Debug)]
 struct Part<'s, 'a> {
+    aggregation: &'a Aggregation,
     aggregator: &'s mut SpillingPart<'a>,
     traffic: &'s mut TrafficLog<'a>,
     flows: &'s mut Option<FlowLog<'a>>,
@@ -292,7 +300,9 @@ impl<'a> Logs<'a> {
     fn parts(&mut self) -> Vec<Part<'_, 'a>> {
         let aggregators = self.aggregator.parts_mut().iter_mut();
         let logs = self.traffic.iter_mut().zip(&mut self.flows);
+        let aggregation = self.aggregation;
         let part = |(aggregator, (traffic, flows))| Part {
+            aggregation,
             aggregator,
             traffic,
             flows,
@@ -303,10 +313,14 @@ impl<'a> Logs<'a> {
 
 impl Part<'_, '_> {
     fn add(&mut self, flows: &[Flow]) {
-        self.aggregator.add(flows);
-        self.traffic.add(flows);
-        if let Some(log) = self.flows {
-            log.add(flows);
+        for block in flows.chunks(BLOCK) {
+            self.aggregator.add(block);
+            let scope = |flow| Some((flow, self.aggregation.scope(flow)?));
+            let scopes: Vec<(&Flow, FlowScope)> = block.iter().filter_map(scope).collect();
+            self.traffic.add_within(scopes.iter().copied());
+            if let Some(log) = self.flows {
+                log.add_within(scopes);
+            }
         }
     }
 }
@@ -404,6 +418,7 @@ impl Session<'_> {
             aggregator,
             traffic,
             flows,
+            ..
         } = logs;
         let mut log = None;
         for more in flows.into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! Which flows enter the aggregates, and of which hosts.
 
-use peerscope_flow::{AddressBits, Flow, SlotIndex, SystemId, Transport, Zone};
+use peerscope_flow::{AddressBits, Flow, Interest, SlotIndex, SystemId, Transport, Zone};
 
 use crate::{Aggregation, SkippedFlows};
 
@@ -15,6 +15,20 @@ pub(crate) struct Admitted {
     pub(crate) counts_for: [bool; 2],
     /// The system that the flow is control traffic of.
     pub(crate) control: Option<SystemId>,
+}
+
+/// What a flow is to an aggregation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlowScope {
+    /// The first slot in which it is active.
+    pub first_slot: SlotIndex,
+    /// The last slot in which it is active.
+    pub last_slot: SlotIndex,
+    /// Where its initiator and its responder are.
+    pub zones: [Zone; 2],
+    /// Whether it enters an aggregate of its initiator, and of its responder.
+    pub enters: [bool; 2],
 }
 
 /// Why a flow enters no aggregate; of several reasons the first counts.
@@ -38,14 +52,35 @@ impl Aggregation {
     pub(crate) fn admit(
         &self,
         flow: &Flow,
-        (first, last): (SlotIndex, SlotIndex),
+        slots: (SlotIndex, SlotIndex),
     ) -> Result<Admitted, Skip> {
+        let interest = self.interest(flow)?;
+        let ends = [flow.src.ip.into(), flow.dst.ip.into()];
+        self.admit_between(ends, self.zones(ends), interest, slots)
+    }
+
+    #[inline]
+    fn interest(&self, flow: &Flow) -> Result<Interest, Skip> {
         if !matches!(flow.transport, Transport::Tcp | Transport::Udp) {
             return Err(Skip::OtherTransport);
         }
-        let interest = self.family.interest(flow).ok_or(Skip::NotOfInterest)?;
-        let ends = [flow.src.ip.into(), flow.dst.ip.into()];
-        let zones = [self.topology.zone(ends[0]), self.topology.zone(ends[1])];
+        self.family.interest(flow).ok_or(Skip::NotOfInterest)
+    }
+
+    #[inline]
+    fn zones(&self, ends: [AddressBits; 2]) -> [Zone; 2] {
+        [self.topology.zone(ends[0]), self.topology.zone(ends[1])]
+    }
+
+    /// Decides on a flow of interest by its ends.
+    #[inline]
+    fn admit_between(
+        &self,
+        ends: [AddressBits; 2],
+        zones: [Zone; 2],
+        interest: Interest,
+        (first, last): (SlotIndex, SlotIndex),
+    ) -> Result<Admitted, Skip> {
         let monitored = zones.map(|zone| zone == Zone::Monitored);
         if monitored == [false; 2] {
             return Err(Skip::NotMonitored);
@@ -88,11 +123,25 @@ impl Aggregation {
     ///
     /// What drills down from samples to flows asks here which flows the samples were made of.
     pub fn enters(&self, flow: &Flow) -> [bool; 2] {
-        let Some(slots) = self.slots_of(flow) else {
-            return [false; 2];
-        };
-        let admitted = self.admit(flow, slots);
-        admitted.map_or([false; 2], |admitted| admitted.counts_for)
+        self.scope(flow).map_or([false; 2], |scope| scope.enters)
+    }
+
+    /// When and where a flow is, and whether it enters aggregates; `None` if it starts outside the time range
+    /// or is active in more slots than the limit.
+    #[inline]
+    pub fn scope(&self, flow: &Flow) -> Option<FlowScope> {
+        let slots = self.slots_of(flow)?;
+        let ends = [flow.src.ip.into(), flow.dst.ip.into()];
+        let zones = self.zones(ends);
+        let interest = self.interest(flow);
+        let admitted =
+            interest.and_then(|interest| self.admit_between(ends, zones, interest, slots));
+        Some(FlowScope {
+            first_slot: slots.0,
+            last_slot: slots.1,
+            zones,
+            enters: admitted.map_or([false; 2], |admitted| admitted.counts_for),
+        })
     }
 }
 

@@ -147,7 +147,8 @@ impl Aggregation {
 
     /// The first and last slot that a flow is active in; `None` if it starts outside the time range
     /// or is active in more slots than the limit.
-    pub fn slots_of(&self, flow: &Flow) -> Option<(SlotIndex, SlotIndex)> {
+    #[inline]
+    pub(crate) fn slots_of(&self, flow: &Flow) -> Option<(SlotIndex, SlotIndex)> {
         let first = self.slot_length.slot_of(flow.span.start());
         let last = self.slot_length.slot_of(flow.span.end());
         let short = last.0.abs_diff(first.0) < self.max_slots_per_flow;

@@ -50,6 +50,7 @@ mod spill;
 mod streaming;
 mod sums;
 
+pub use admission::FlowScope;
 pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
 pub use amount::{Amount, Share};
 pub use config::{Aggregation, PrefixLengthError};

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use peerscope_correlate::Severity;
 use peerscope_flow::{Transport, Zone};
 use peerscope_slot::Direction;
-use rayon::prelude::*;
 
 use super::{evidence, is_beyond_slots, median};
-use crate::scene::Host;
+use crate::host::Host;
 use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
 
 /// One outside peer that opens very many TCP connections to a host, and speaks UDP with it too.
@@ -82,24 +81,18 @@ impl<'a> Calls<'a> {
 }
 
 impl Buddy {
-    /// Peers that connect again and again.
-    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        scene
-            .hosts()
-            .par_iter()
-            .flat_map_iter(|host| self.examine(scene, host))
-            .collect()
-    }
-
-    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
+    /// Those that connect to one host.
+    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
         let mut callers = Vec::new();
         // Connections of the busiest peer that is none of the kind.
         let mut next = 0;
         for (peer, flows) in host.peers() {
+            let matters = |calls: usize| calls > next || calls >= self.min_connections;
+            if !matters(flows.len()) || scene.zone(peer) == Zone::Monitored {
+                continue;
+            }
             let connections = flows.clone().filter(|flow| is_incoming(flow)).count();
-            if (connections <= next && connections < self.min_connections)
-                || scene.zone(peer) == Zone::Monitored
-            {
+            if !matters(connections) {
                 continue;
             }
             let calls = Calls::of(flows);

@@ -6,9 +6,9 @@ use peerscope_flow::Transport;
 use rayon::prelude::*;
 
 use super::persistent::Persistence;
-use super::{Part, Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
+use super::{Rarity, evidence, is_peer_to_peer, named, rarities};
+use crate::host::Host;
 use crate::presence::share;
-use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
 /// A host whose TCP packets are small in all its samples, and on the whole.
@@ -52,13 +52,16 @@ impl ControlOnly {
         if !is_peer_to_peer(scene) {
             return Vec::new();
         }
-        rarities(scene, with_data)
+        rarities(scene, |facts| facts.with_data)
             .into_par_iter()
             .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
     }
 
     fn examine(&self, scene: &Scene<'_>, host: &Host, rarity: Rarity) -> Option<Finding> {
+        if rarity.expected > self.max_expected {
+            return None;
+        }
         let (samples, persistent) =
             self.persistence
                 .check(scene, host, METRIC, self.max_packet_bytes, |_| true)?;
@@ -72,9 +75,6 @@ impl ControlOnly {
             .sum();
         let size = bytes as f64 / packets as f64;
         if packets == 0 || size > self.max_packet_bytes {
-            return None;
-        }
-        if rarity.expected > self.max_expected {
             return None;
         }
         let selection = FlowSelection {
@@ -107,10 +107,4 @@ impl ControlOnly {
             ..finding
         })
     }
-}
-
-/// The host's connections that carry data, of all it set up or accepted.
-fn with_data(host: &Host) -> Part {
-    let complete = host.of(Transport::Tcp).filter(|flow| flow.is_complete());
-    Part::of(complete, carries_data)
 }

@@ -1,19 +1,17 @@
 //! Attacks on reserved ports through the P2P system (SIGMETRICS 2009, sections 8.1 and 9).
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use peerscope_correlate::Severity;
-use peerscope_flow::{SystemId, Timestamp, Transport};
+use peerscope_flow::{Family, SystemId, Timestamp, Transport};
 use peerscope_slot::Direction;
-use rayon::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::evidence;
+use crate::host::Host;
 use crate::presence::share;
-use crate::scene::Host;
-use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
+use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
 
 /// A port up to 1024 to which several hosts of a system send flows that nearly nobody answers.
 ///
@@ -309,17 +307,22 @@ pub(crate) struct Uses {
 pub(crate) type UsesOf = BTreeMap<(SystemId, Transport), Uses>;
 
 /// Those of every system, over either transport.
-pub(crate) fn port_uses(scene: &Scene<'_>) -> UsesOf {
-    let parts = scene.hosts().par_iter().fold(UsesOf::new, |mut all, host| {
-        add(&mut all, scene, host);
-        all
-    });
-    let mut all = parts.reduce(UsesOf::new, |mut all, part| {
-        for (key, uses) in part {
-            all.entry(key).or_default().merge(uses);
+pub(crate) fn port_uses(scene: &Scene<'_>, of_hosts: &[Vec<Tried>]) -> UsesOf {
+    let mut all = UsesOf::new();
+    for (host, of_host) in scene.hosts().iter().zip(of_hosts) {
+        let system = scene.system_name(host.system);
+        for tried in of_host {
+            let uses = all.entry((host.system, tried.transport)).or_default();
+            uses.others.merge(tried.others);
+            for contact in &tried.reserved {
+                let of_port = uses
+                    .ports
+                    .entry(contact.port)
+                    .or_insert_with(|| PortUse::new(system, tried.transport, contact.port));
+                of_port.add(host.ip, scene.peer(contact.peer), contact);
+            }
         }
-        all
-    });
+    }
     for uses in all.values_mut() {
         let flows = uses.ports.values().map(|port| port.flows).sum();
         for port in uses.ports.values_mut() {
@@ -329,44 +332,79 @@ pub(crate) fn port_uses(scene: &Scene<'_>) -> UsesOf {
     all
 }
 
-fn add(all: &mut UsesOf, scene: &Scene<'_>, host: &Host) {
-    let defaults = scene.aggregation().family().tcp_ports();
-    let is_reserved =
-        |port: u16| port <= RESERVED && !defaults.iter().any(|range| range.contains(port));
-    let to = |flow: &&HostFlow| (flow.transport, flow.peer_port);
-    for (peer, flows) in host.peers() {
-        let mut tries: Vec<&HostFlow> = flows
-            .filter(|flow| flow.is_initiated() && flow.is_decided())
-            .collect();
-        // Stable: each port's flows stay in order of time.
-        tries.sort_by_key(to);
-        for contact in tries.chunk_by(|a, b| to(a) == to(b)) {
-            let (transport, port) = to(&contact[0]);
-            let uses = all.entry((host.system, transport)).or_default();
-            let unanswered = contact.iter().filter(|flow| has_no_response(flow)).count();
-            let counts = (contact.len() as u64, unanswered as u64);
-            if !is_reserved(port) {
-                uses.others.add(counts);
-                continue;
-            }
-            let system = scene.system_name(host.system);
-            let of_port = uses.ports.entry(port);
-            let of_port = of_port.or_insert_with(|| PortUse::new(system, transport, port));
-            of_port.add(host.ip, scene.peer(peer), contact, counts);
-        }
-    }
+/// What a host tried over one transport.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    transport: Transport,
+    /// On ports that are not reserved, and on the family's own.
+    others: Contacts,
+    /// On all other ports up to 1024.
+    reserved: Vec<Contact>,
 }
 
-impl Uses {
-    fn merge(&mut self, other: Self) {
-        self.others.merge(other.others);
-        for (port, uses) in other.ports {
-            match self.ports.entry(port) {
-                Entry::Vacant(none) => {
-                    none.insert(uses);
+/// What a host tried on one port of a peer.
+#[derive(Clone, Copy, Debug)]
+struct Contact {
+    peer: PeerId,
+    port: u16,
+    flows: u64,
+    unanswered: u64,
+    /// First and last start of a flow.
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Tried {
+    /// What a host tried over TCP and over UDP, from its flows with each peer, by time; transports
+    /// over which it tried nothing are left out.
+    pub(crate) fn of<'f, F: Iterator<Item = &'f HostFlow>>(
+        by_peer: impl Iterator<Item = (PeerId, F)>,
+        family: &Family,
+    ) -> Vec<Self> {
+        let defaults = family.tcp_ports();
+        let is_reserved =
+            |port: u16| port <= RESERVED && !defaults.iter().any(|range| range.contains(port));
+        let to = |flow: &&HostFlow| (flow.transport, flow.peer_port);
+        let mut all: Vec<Self> = Vec::new();
+        let mut tries: Vec<&HostFlow> = Vec::new();
+        for (peer, flows) in by_peer {
+            tries.clear();
+            tries.extend(flows.filter(|flow| flow.is_initiated() && flow.is_decided()));
+            // Stable: each port's flows stay in order of time.
+            tries.sort_by_key(to);
+            for flows in tries.chunk_by(|a, b| to(a) == to(b)) {
+                let (transport, port) = to(&flows[0]);
+                let contact = Contact {
+                    peer,
+                    port,
+                    flows: flows.len() as u64,
+                    unanswered: flows.iter().filter(|flow| has_no_response(flow)).count() as u64,
+                    start: flows[0].start,
+                    end: flows[flows.len() - 1].start,
+                };
+                let known = all.iter().position(|tried| tried.transport == transport);
+                let place = known.unwrap_or_else(|| {
+                    all.push(Self::new(transport));
+                    all.len() - 1
+                });
+                if is_reserved(port) {
+                    all[place].reserved.push(contact);
+                } else {
+                    all[place].others.add((contact.flows, contact.unanswered));
                 }
-                Entry::Occupied(mut own) => own.get_mut().merge(uses),
             }
+        }
+        all
+    }
+
+    const fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            others: Contacts {
+                all: 0,
+                unanswered: 0,
+            },
+            reserved: Vec::new(),
         }
     }
 }
@@ -389,42 +427,18 @@ impl PortUse {
         }
     }
 
-    /// Adds what a host tried at a peer, in order of time.
-    fn add(&mut self, host: IpAddr, peer: IpAddr, tries: &[&HostFlow], counts: (u64, u64)) {
-        let (flows, unanswered) = counts;
-        self.flows += flows;
-        self.unanswered += unanswered;
-        self.contacts.add(counts);
+    fn add(&mut self, host: IpAddr, peer: IpAddr, contact: &Contact) {
+        self.flows += contact.flows;
+        self.unanswered += contact.unanswered;
+        self.contacts.add((contact.flows, contact.unanswered));
         self.hosts.insert(host);
-        *self.destinations.entry(peer).or_default() += flows;
+        *self.destinations.entry(peer).or_default() += contact.flows;
         let reached = self.reached.entry(peer).or_default();
-        reached.flows += flows;
-        reached.unanswered += unanswered;
+        reached.flows += contact.flows;
+        reached.unanswered += contact.unanswered;
         reached.hosts.insert(host);
-        if let [first, ..] = tries {
-            self.start = self.start.min(first.start);
-        }
-        if let [.., last] = tries {
-            self.end = self.end.max(last.start);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.flows += other.flows;
-        self.unanswered += other.unanswered;
-        self.contacts.merge(other.contacts);
-        self.hosts.extend(other.hosts);
-        for (peer, flows) in other.destinations {
-            *self.destinations.entry(peer).or_default() += flows;
-        }
-        for (peer, reached) in other.reached {
-            let own = self.reached.entry(peer).or_default();
-            own.flows += reached.flows;
-            own.unanswered += reached.unanswered;
-            own.hosts.extend(reached.hosts);
-        }
-        self.start = self.start.min(other.start);
-        self.end = self.end.max(other.end);
+        self.start = self.start.min(contact.start);
+        self.end = self.end.max(contact.end);
     }
 }
 

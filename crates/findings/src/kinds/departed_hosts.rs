@@ -2,11 +2,10 @@
 
 use peerscope_correlate::Severity;
 use peerscope_slot::Direction;
-use rayon::prelude::*;
 
 use super::evidence;
+use crate::host::Host;
 use crate::presence::{Departure, Presence};
-use crate::scene::Host;
 use crate::selection::Outcome;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
@@ -45,16 +44,11 @@ impl Default for DepartedHosts {
 }
 
 impl DepartedHosts {
-    /// Hosts that left.
-    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        scene
-            .hosts()
-            .par_iter()
-            .filter_map(|host| self.examine(scene, host))
-            .collect()
-    }
-
-    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+    /// Whether a host is one of them.
+    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+        if !scene.points_to(host, &METRICS) {
+            return None;
+        }
         let presence = Presence::new(scene, host, &self.departure);
         let departure = presence.departure().filter(|_| presence.has_left)?;
         // A host may go on answering for a while without a flow of its own.
@@ -76,10 +70,7 @@ impl DepartedHosts {
             .count();
         let unanswered = after().filter(|flow| flow.is_unanswered()).count();
         let failed = after().filter(|flow| flow.is_failed()).count();
-        if lasting < self.min_flows
-            || rest < scene.slots(self.departure.min_silent_slots)
-            || !scene.points_to(host, &METRICS)
-        {
+        if lasting < self.min_flows || rest < scene.slots(self.departure.min_silent_slots) {
             return None;
         }
         let selection = FlowSelection {

@@ -8,7 +8,7 @@ use peerscope_slot::Direction;
 use rayon::prelude::*;
 
 use super::{evidence, is_beyond_slots, median};
-use crate::scene::Host;
+use crate::host::Host;
 use crate::selection::Outcome;
 use crate::{Finding, FlowSelection, HostFlow, Kind, PeerId, Scene};
 
@@ -76,6 +76,9 @@ impl FakeServer {
     fn cycles<'a>(&self, scene: &Scene<'_>, host: &'a Host) -> Vec<((PeerId, u16), Cycle<'a>)> {
         let mut cycles = Vec::new();
         for (peer, flows) in host.peers() {
+            if flows.len() < self.min_connections {
+                continue;
+            }
             let mut connections: Vec<&HostFlow> = flows
                 .filter(|flow| {
                     flow.transport == Transport::Tcp && flow.is_initiated() && flow.is_complete()

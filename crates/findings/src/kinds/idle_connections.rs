@@ -3,10 +3,9 @@
 use peerscope_correlate::Severity;
 use peerscope_flow::{Handshake, Transport};
 use peerscope_slot::Direction;
-use rayon::prelude::*;
 
 use super::{Part, evidence, median};
-use crate::scene::Host;
+use crate::host::Host;
 use crate::selection::Outcome;
 use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
 
@@ -78,17 +77,17 @@ impl Connection<'_> {
 }
 
 impl IdleConnections {
-    /// Hosts with idle connections.
-    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        let hosts = scene.hosts().par_iter();
-        hosts
-            .flat_map_iter(|host| [self.silent(scene, host), self.long(host, scene)])
-            .flatten()
-            .collect()
+    /// What one host has of them: many that are never answered, or some kept open for nothing.
+    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> impl Iterator<Item = Finding> {
+        let found = [self.silent(scene, host), self.long(host, scene)];
+        found.into_iter().flatten()
     }
 
     /// Most connections never answered.
     fn silent(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+        if !scene.points_to(host, &[METRIC]) {
+            return None;
+        }
         let known = |flow: &&HostFlow| {
             flow.transport == Transport::Tcp
                 && flow.is_initiated()
@@ -104,10 +103,7 @@ impl IdleConnections {
             .collect();
         let fraction = shares.iter().sum::<f64>() / shares.len().max(1) as f64;
         let silent_peers = shares.iter().filter(|&&share| share > 0.5).count();
-        if silent_peers < self.min_silent
-            || fraction < self.min_silent_share
-            || !scene.points_to(host, &[METRIC])
-        {
+        if silent_peers < self.min_silent || fraction < self.min_silent_share {
             return None;
         }
         let connections: Vec<&HostFlow> = host.flows.iter().filter(known).collect();
@@ -163,7 +159,7 @@ impl IdleConnections {
                 && connection.reply() <= self.max_reply_per_sec * secs
                 && connection.bytes() <= self.max_bytes_per_sec * secs
         };
-        let long: Vec<Connection<'_>> = connections(host).into_iter().filter(idle).collect();
+        let long = connections(host, idle);
         let parts = || long.iter().flat_map(|connection| connection.parts.iter());
         let selection = FlowSelection {
             transport: Some(Transport::Tcp),
@@ -203,32 +199,41 @@ impl IdleConnections {
     }
 }
 
-/// The connections that a host set up. A flow seen from mid-stream on goes on with the one before it on
-/// the same 5-tuple.
-fn connections(host: &Host) -> Vec<Connection<'_>> {
-    let mut connections: Vec<Connection<'_>> = Vec::new();
+/// The idle ones of the connections that a host set up. A flow seen from mid-stream on goes on with the
+/// one before it on the same 5-tuple.
+fn connections<'a>(
+    host: &'a Host,
+    is_idle: impl Fn(&Connection<'a>) -> bool,
+) -> Vec<Connection<'a>> {
+    let mut idle = Vec::new();
+    let mut open = Connection { parts: Vec::new() };
+    // Most are not kept, and need no memory of their own.
+    let mut close = |open: &mut Connection<'a>| {
+        if !open.parts.is_empty() && is_idle(open) {
+            idle.push(Connection {
+                parts: open.parts.clone(),
+            });
+        }
+        open.parts.clear();
+    };
+    let ports = |flow: &&HostFlow| (flow.host_port, flow.peer_port);
+    let mut own: Vec<&HostFlow> = Vec::new();
     for (_, flows) in host.peers() {
-        let mut own: Vec<&HostFlow> = flows
-            .filter(|flow| flow.transport == Transport::Tcp && flow.is_initiated())
-            .collect();
-        let ports = |flow: &&HostFlow| (flow.host_port, flow.peer_port);
+        own.clear();
+        own.extend(flows.filter(|flow| flow.transport == Transport::Tcp && flow.is_initiated()));
         // Stable: each 5-tuple's flows stay in order of time.
         own.sort_by_key(ports);
         for of_tuple in own.chunk_by(|a, b| ports(a) == ports(b)) {
-            let mut is_open = false;
             for &flow in of_tuple {
-                match connections.last_mut() {
-                    Some(open) if is_open && flow.handshake == Some(Handshake::Unknown) => {
-                        open.parts.push(flow);
-                    }
-                    _ if flow.is_complete() => {
-                        is_open = true;
-                        connections.push(Connection { parts: vec![flow] });
-                    }
-                    _ => {}
+                if flow.is_complete() {
+                    close(&mut open);
+                    open.parts.push(flow);
+                } else if !open.parts.is_empty() && flow.handshake == Some(Handshake::Unknown) {
+                    open.parts.push(flow);
                 }
             }
+            close(&mut open);
         }
     }
-    connections
+    idle
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use peerscope_correlate::Severity;
 use peerscope_flow::{Transport, Zone};
 use peerscope_slot::Direction;
-use rayon::prelude::*;
 
 use super::evidence;
 use super::persistent::Persistence;
-use crate::scene::Host;
+use crate::host::Host;
 use crate::{Finding, FlowSelection, HostFlow, Kind, Scene};
 
 /// A host of a system that is made to keep traffic within the provider's network, nearly all of whose
@@ -49,16 +48,8 @@ impl Default for InterIsp {
 const METRIC: &str = "inout-ISP-to-Internet-ratio-TCP";
 
 impl InterIsp {
-    /// Hosts whose traffic leaves the provider's network.
-    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        scene
-            .hosts()
-            .par_iter()
-            .filter_map(|host| self.examine(scene, host))
-            .collect()
-    }
-
-    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+    /// Whether a host is one of them.
+    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
         let (samples, persistent) =
             self.persistence
                 .check(scene, host, METRIC, f64::NEG_INFINITY, |_| true)?;

@@ -14,17 +14,16 @@ mod very_active;
 
 use std::collections::BTreeMap;
 
-use peerscope_flow::SystemId;
-use rayon::prelude::*;
+use peerscope_flow::{SystemId, Transport};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use crate::scene::Host;
+use crate::host::Host;
 use crate::{HostFlow, SampleRef, Scene};
 
 pub use buddy::Buddy;
 pub use control_only::ControlOnly;
 pub use ddos_reserved_port::{DdosReservedPort, PortUse};
-pub(crate) use ddos_reserved_port::{UsesOf, port_uses};
+pub(crate) use ddos_reserved_port::{Tried, UsesOf, port_uses};
 pub use departed_hosts::DepartedHosts;
 pub use fake_server::FakeServer;
 pub use idle_connections::IdleConnections;
@@ -75,6 +74,34 @@ fn carries_data(flow: &HostFlow) -> bool {
     flow.is_complete() && bytes > DATA_PACKET * packets
 }
 
+/// What kinds ask of every host, taken while its flows are in cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    /// The TCP connections that carry data, of all that were set up.
+    with_data: Part,
+    /// Of these, those on which the host sends more than it receives.
+    giving: Part,
+    /// Packets sent.
+    packets: u128,
+}
+
+impl Facts {
+    pub(crate) fn of(flows: &[HostFlow]) -> Self {
+        let mut facts = Self::default();
+        for flow in flows {
+            facts.packets += u128::from(flow.sent.packets);
+            if flow.transport == Transport::Tcp && flow.is_complete() {
+                let data = carries_data(flow);
+                facts.with_data.add(data);
+                if data {
+                    facts.giving.add(flow.sent.bytes > flow.rcvd.bytes);
+                }
+            }
+        }
+        facts
+    }
+}
+
 /// Things of which some are of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Part {
@@ -87,10 +114,16 @@ impl Part {
         flows: impl IntoIterator<Item = &'a HostFlow>,
         is_some: impl Fn(&HostFlow) -> bool,
     ) -> Self {
-        flows.into_iter().fold(Self::default(), |part, flow| Self {
-            some: part.some + u64::from(is_some(flow)),
-            all: part.all + 1,
-        })
+        let mut part = Self::default();
+        for flow in flows {
+            part.add(is_some(flow));
+        }
+        part
+    }
+
+    fn add(&mut self, is_some: bool) {
+        self.some += u64::from(is_some);
+        self.all += 1;
     }
 
     /// How many of `hosts` hosts would have so few, if they were as frequent as in `whole`.
@@ -113,13 +146,11 @@ struct Rarity {
 }
 
 /// Every host with the part that `part` gives of it, beside the other hosts of its system.
-fn rarities<'s>(
-    scene: &'s Scene<'_>,
-    part: impl Fn(&Host) -> Part + Send + Sync,
-) -> Vec<(&'s Host, Rarity)> {
-    let parts: Vec<Part> = scene.hosts().par_iter().map(part).collect();
+fn rarities<'s>(scene: &'s Scene<'_>, part: impl Fn(&Facts) -> Part) -> Vec<(&'s Host, Rarity)> {
+    let hosts = scene.hosts().iter();
+    let parts = hosts.map(|host| (host, part(host.facts())));
     let mut systems: BTreeMap<SystemId, (Part, usize)> = BTreeMap::new();
-    for (host, own) in scene.hosts().iter().zip(&parts) {
+    for (host, own) in parts.clone() {
         let (whole, hosts) = systems.entry(host.system).or_default();
         whole.some += own.some;
         whole.all += own.all;
@@ -134,7 +165,7 @@ fn rarities<'s>(
         };
         (host, rarity)
     };
-    scene.hosts().iter().zip(parts).map(rarity).collect()
+    parts.map(rarity).collect()
 }
 
 #[cfg(test)]

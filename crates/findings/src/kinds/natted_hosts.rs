@@ -3,12 +3,11 @@
 use peerscope_correlate::Severity;
 use peerscope_flow::Transport;
 use peerscope_slot::Direction;
-use rayon::prelude::*;
 
 use super::departed_hosts::METRICS;
 use super::evidence;
+use crate::host::Host;
 use crate::presence::{Cause, Departure, Incoming, Presence, share};
-use crate::scene::Host;
 use crate::selection::Outcome;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
@@ -48,16 +47,11 @@ impl Default for NattedHosts {
 }
 
 impl NattedHosts {
-    /// Hosts behind a NAT.
-    pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
-        scene
-            .hosts()
-            .par_iter()
-            .filter_map(|host| self.examine(scene, host))
-            .collect()
-    }
-
-    fn examine(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+    /// Whether a host is one of them.
+    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
+        if !scene.points_to(host, &METRICS) {
+            return None;
+        }
         let presence = Presence::new(scene, host, &self.departure);
         let there = Incoming::of(host, &presence, Cause::Nat);
         let unanswered = share(there.unanswered, there.udp);
@@ -71,7 +65,7 @@ impl NattedHosts {
         let (answered, tried) = own.fold((0, 0), |(answered, tried), flow| {
             (answered + usize::from(!flow.is_in_vain()), tried + 1)
         });
-        if !(udp || tcp) || answered < self.min_answers || !scene.points_to(host, &METRICS) {
+        if !(udp || tcp) || answered < self.min_answers {
             return None;
         }
         let departure = presence.departure()?;

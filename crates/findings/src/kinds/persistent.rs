@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use peerscope_flow::SlotIndex;
 
-use crate::scene::Host;
+use crate::host::Host;
 use crate::{SampleRef, Scene};
 
 /// In how many of a host's samples a metric has to be at its bad end.

@@ -8,9 +8,9 @@ use peerscope_flow::{SlotIndex, Transport};
 use rayon::prelude::*;
 
 use super::persistent::Persistence;
-use super::{Part, Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
+use super::{Rarity, carries_data, evidence, is_peer_to_peer, named, rarities};
+use crate::host::Host;
 use crate::presence::share;
-use crate::scene::Host;
 use crate::{Finding, FlowSelection, Kind, Scene};
 
 /// A host that mostly receives over TCP in most of its samples with a transfer, and on the whole, and that gives so
@@ -55,13 +55,16 @@ impl Selfish {
         if !is_peer_to_peer(scene) {
             return Vec::new();
         }
-        rarities(scene, giving)
+        rarities(scene, |facts| facts.giving)
             .into_par_iter()
             .filter_map(|(host, rarity)| self.examine(scene, host, rarity))
             .collect()
     }
 
     fn examine(&self, scene: &Scene<'_>, host: &Host, rarity: Rarity) -> Option<Finding> {
+        if rarity.expected > self.max_expected {
+            return None;
+        }
         let transfers = with_transfer(scene, host);
         let counts = |slot| transfers.contains(&slot);
         let (samples, persistent) =
@@ -72,7 +75,7 @@ impl Selfish {
         let rcvd: u128 = tcp().map(|flow| u128::from(flow.rcvd.bytes)).sum();
         let (sent, rcvd) = (sent as f64, rcvd as f64);
         let balance = (sent - rcvd) / (sent + rcvd);
-        if rcvd <= 0.0 || balance > self.max_balance || rarity.expected > self.max_expected {
+        if rcvd <= 0.0 || balance > self.max_balance {
             return None;
         }
         let selection = FlowSelection {
@@ -107,12 +110,6 @@ impl Selfish {
             ..finding
         })
     }
-}
-
-/// The host's connections with data on which it sends more than it receives.
-fn giving(host: &Host) -> Part {
-    let with_data = host.of(Transport::Tcp).filter(|flow| carries_data(flow));
-    Part::of(with_data, |flow| flow.sent.bytes > flow.rcvd.bytes)
 }
 
 /// The slots in which a connection with data is open.

@@ -6,7 +6,7 @@ use peerscope_correlate::{HeavyHost, Severity};
 use peerscope_flow::SystemId;
 
 use super::{evidence, median};
-use crate::scene::Host;
+use crate::host::Host;
 use crate::{Finding, Kind, Scene};
 
 /// A heavy host that is heavy by its activity.
@@ -148,11 +148,7 @@ fn is_high(scene: &Scene<'_>, heavy: &HeavyHost, host: &Host, metric: &str) -> b
 
 /// Packets sent in a slot, over the slots in which the host has a sample.
 fn rate(host: &Host) -> Option<f64> {
-    let packets: u128 = host
-        .flows
-        .iter()
-        .map(|flow| u128::from(flow.sent.packets))
-        .sum();
+    let packets = host.facts().packets;
     let slots = host.samples();
     (slots > 0).then(|| packets as f64 / slots as f64)
 }
