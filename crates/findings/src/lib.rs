@@ -62,6 +62,7 @@ mod basis;
 mod benign;
 mod config;
 mod evidence;
+mod exhibit;
 mod find;
 mod finding;
 mod host;

@@ -6,16 +6,20 @@ use std::io::{self, Write};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use peerscope_flow::Handshake;
+use rayon::prelude::*;
 
-use crate::evidence::row;
 use crate::{Findings, FlowRow, PartyCount, PeerId, Scene};
+
+/// Flows that are made into lines at a time.
+const BLOCK: usize = 1 << 16;
 
 impl Findings {
     /// Every flow that supports an active finding, as CSV, one line a flow and finding: the number
     /// of the finding from 1, then the flow. `scene` is the one they were found in.
     ///
-    /// Takes little memory; the text has some 110 bytes a flow, and as many lines as the findings have
-    /// flows ([`Finding::flows`](crate::Finding::flows)).
+    /// Lines are made on the threads of the current rayon pool, some megabytes at a time. The text
+    /// has some 110 bytes a flow, and as many lines as the findings have flows
+    /// ([`Finding::flows`](crate::Finding::flows)).
     ///
     /// # Errors
     ///
@@ -26,9 +30,24 @@ impl Findings {
               fwd_packets,fwd_bytes,rev_packets,rev_bytes,outcome\n",
         )?;
         for (i, finding) in (1..).zip(&self.active) {
-            for (host, flow) in scene.select(&finding.selection) {
-                let row = row(host.ip, scene.peer(flow.peer), flow);
-                line(&mut out, i, &row)?;
+            let mut flows = scene.select(&finding.selection);
+            loop {
+                let block: Vec<_> = flows.by_ref().take(BLOCK).collect();
+                let lines = block.par_chunks(BLOCK / 16).map(|flows| {
+                    let mut lines = Vec::new();
+                    for (host, flow) in flows {
+                        let row = FlowRow::new(host.ip, scene.peer(flow.peer), flow);
+                        line(&mut lines, i, &row)?;
+                    }
+                    Ok(lines)
+                });
+                let lines: Vec<Vec<u8>> = lines.collect::<io::Result<_>>()?;
+                if lines.is_empty() {
+                    break;
+                }
+                for lines in lines {
+                    out.write_all(&lines)?;
+                }
             }
         }
         Ok(())

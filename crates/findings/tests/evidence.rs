@@ -1,9 +1,11 @@
 //! What stands behind a finding, against counts of the flows themselves.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use peerscope_correlate::{CorrelateConfig, Rules, correlate};
+use peerscope_correlate::{CorrelateConfig, Correlation, Rules, correlate};
 use peerscope_findings::{Detectors, Finding, FindingsConfig, FlowLog, FlowSelection, Kind, Scene};
 use peerscope_flow::{
     Application, Endpoint, Family, Flow, Span, Timestamp, Topology, Transport, Volume,
@@ -25,6 +27,19 @@ fn flow(host: u8, peer: u8, port: u16, answers: u64, second: i64) -> Flow {
     }
 }
 
+fn aggregation() -> Aggregation {
+    let topology = Topology::new(["10.0.0.0/24".parse().unwrap()], []);
+    Aggregation::new(Family::emule(), topology)
+}
+
+fn analyse(flows: &[Flow], aggregation: &Aggregation) -> (SampleTable, Correlation) {
+    let family = aggregation.family();
+    let table = SampleTable::new(&aggregate(flows, aggregation), family, &MetricSet::paper());
+    let (rules, config) = (Rules::built_in(), CorrelateConfig::default());
+    let correlation = correlate(&table, family.name(), &rules, &config).unwrap();
+    (table, correlation)
+}
+
 #[test]
 fn evidence_counts_the_flows_of_its_finding() {
     // Sixty hosts speak with ten peers that answer, every fifth with three victims too, in a day.
@@ -36,16 +51,8 @@ fn evidence_counts_the_flows_of_its_finding() {
             flows.extend((0..9).map(|i| flow(host, 53 + i % 3 / 2, 53, 0, second + i64::from(i))));
         }
     }
-    let family = Family::emule();
-    let topology = Topology::new(["10.0.0.0/24".parse().unwrap()], []);
-    let aggregation = Aggregation::new(family.clone(), topology);
-    let table = SampleTable::new(
-        &aggregate(&flows, &aggregation),
-        &family,
-        &MetricSet::paper(),
-    );
-    let config = CorrelateConfig::default();
-    let correlation = correlate(&table, family.name(), &Rules::built_in(), &config).unwrap();
+    let aggregation = aggregation();
+    let (table, correlation) = analyse(&flows, &aggregation);
     let mut log = FlowLog::new(&aggregation);
     log.add(&flows);
     let scene = Scene::new(log, &table, &correlation);
@@ -137,18 +144,8 @@ fn findings_of_ones_own_have_what_their_hosts_and_selections_have() {
     let flows: Vec<Flow> = (1..=60)
         .flat_map(|host| (1..=10).map(move |peer| flow(host, peer, 4672, 1, i64::from(host) * 60)))
         .collect();
-    let family = Family::emule();
-    let aggregation = Aggregation::new(
-        family.clone(),
-        Topology::new(["10.0.0.0/24".parse().unwrap()], []),
-    );
-    let table = SampleTable::new(
-        &aggregate(&flows, &aggregation),
-        &family,
-        &MetricSet::paper(),
-    );
-    let config = CorrelateConfig::default();
-    let correlation = correlate(&table, family.name(), &Rules::built_in(), &config).unwrap();
+    let aggregation = aggregation();
+    let (table, correlation) = analyse(&flows, &aggregation);
     let mut log = FlowLog::new(&aggregation);
     log.add(&flows);
     let scene = Scene::new(log, &table, &correlation);

@@ -107,13 +107,13 @@ impl ReadReport {
     }
 
     /// Takes over what the pairing knows at its end.
-    pub(crate) fn settle(&mut self, mut feed: Feed) {
-        #[cfg(feature = "netflow")]
-        if let Some(exports) = &self.exports {
-            feed.stated_sampling = exports.sampled_one_in;
-        }
+    pub(crate) fn settle(&mut self, feed: Feed) {
         self.flows = feed.begun;
         self.feed = Some(feed);
+        #[cfg(feature = "netflow")]
+        if let (Some(exports), Some(feed)) = (&self.exports, &mut self.feed) {
+            feed.stated_sampling = exports.sampled_one_in;
+        }
     }
 
     pub(crate) fn count_flow(&mut self, flow: &Flow) {
