@@ -104,12 +104,13 @@ pub fn propose(
                 _ => None,
             });
         let settled = found.metrics.iter().filter_map(|metric| {
-            let interesting = metric.outcome.interesting()?;
+            let interesting = metric.outcome.interesting();
+            let interesting = interesting.filter(|interesting| interesting.count > 0)?;
             let mut marked = vec![false; table.len()];
             for &row in &interesting.rows {
                 marked[row] = true;
             }
-            (interesting.count > 0).then_some(Settled {
+            Some(Settled {
                 metric: metric.metric.as_str(),
                 column: table.metric_index(&metric.metric)?,
                 marked,

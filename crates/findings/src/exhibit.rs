@@ -4,8 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use peerscope_flow::Timestamp;
 use peerscope_slot::Direction;
 use rayon::prelude::*;
@@ -131,47 +129,31 @@ impl Bins {
         let peers = summed(all.peers);
         all.hosts.sort_by_key(|party| Reverse(party.flows));
         let leading = all.hosts.first().and_then(|party| scene.host(party.ip));
-        // Beside the finding's own peers those that its leading host treats the same way.
-        let alike = FlowSelection {
-            peers: BTreeSet::new(),
-            ports: BTreeSet::new(),
-            ..selection.clone()
-        };
-        let contacts = leading.map(|host| {
-            let counts =
-                if selection.peers.is_empty() && selection.ports.is_empty() && all.hosts.len() == 1
-                {
-                    // The same.
-                    peers.clone()
-                } else {
-                    scene.seen_by_peer(host, &alike, None)
-                };
-            self.contacts(scene, &alike, host, counts)
-        });
+        let contacts = leading.map(|host| self.contacts(scene, selection, host));
         Exhibit {
             activity,
             supporting: all.supporting,
             contacts: contacts.unwrap_or_default(),
             hosts: all.hosts,
             all_peers: peers.len(),
-            peers: parties(scene, finding, &leading_peers(peers, PEERS)),
+            peers: parties(scene, finding, leading_peers(peers, PEERS)),
             flows: all.flows,
         }
     }
 
-    /// The series of the peers with most flows; `counts` has the flows with each.
-    fn contacts(
-        self,
-        scene: &Scene<'_>,
-        selection: &FlowSelection,
-        host: &Host,
-        counts: Vec<(PeerId, u64)>,
-    ) -> Vec<Contact> {
-        let leading = leading_peers(counts, TOP).into_iter();
+    /// The series of the peers that a host has most flows with: beside the finding's own peers those that it
+    /// treats the same way.
+    fn contacts(self, scene: &Scene<'_>, selection: &FlowSelection, host: &Host) -> Vec<Contact> {
+        let alike = FlowSelection {
+            peers: BTreeSet::new(),
+            ports: BTreeSet::new(),
+            ..selection.clone()
+        };
+        let leading = leading_peers(scene.seen_by_peer(host, &alike, None), TOP).into_iter();
         leading
             .map(|peer| {
                 let mut series = self.empty();
-                for flow in scene.seen(host, selection, Some(&[peer])) {
+                for flow in scene.seen(host, &alike, Some(&[peer])) {
                     self.add(&mut series, flow.start);
                 }
                 Contact {
@@ -290,21 +272,23 @@ fn leading_peers(counts: Vec<(PeerId, u64)>, number: usize) -> Vec<PeerId> {
     ranked.into_iter().map(|(_, peer)| peer).collect()
 }
 
-/// What some peers have to do with a finding, in their order.
-fn parties(scene: &Scene<'_>, finding: &Finding, peers: &[PeerId]) -> Vec<PartyCount> {
-    let parties = peers
-        .iter()
-        .map(|&peer| (peer, PartyCount::new(scene.peer(peer))));
-    let mut parties: HashMap<PeerId, PartyCount, RandomState> = parties.collect();
-    let mut by_address = peers.to_vec();
-    by_address.sort_unstable();
+/// What some peers have to do with a finding, those with most flows first.
+fn parties(scene: &Scene<'_>, finding: &Finding, mut peers: Vec<PeerId>) -> Vec<PartyCount> {
+    peers.sort_unstable();
+    let parties = peers.iter().map(|&peer| PartyCount::new(scene.peer(peer)));
+    let mut parties: Vec<PartyCount> = parties.collect();
     for host in finding.hosts.iter().filter_map(|&ip| scene.host(ip)) {
-        for flow in scene.seen(host, &finding.selection, Some(&by_address)) {
-            if let Some(party) = parties.get_mut(&flow.peer) {
-                party.add(flow);
+        for flow in scene.seen(host, &finding.selection, Some(&peers)) {
+            if let Ok(index) = peers.binary_search(&flow.peer) {
+                parties[index].add(flow);
             }
         }
     }
-    let in_order = peers.iter().filter_map(|peer| parties.remove(peer));
-    in_order.collect()
+    rank(&mut parties);
+    parties
+}
+
+/// Puts those with most flows first.
+pub(crate) fn rank(parties: &mut [PartyCount]) {
+    parties.sort_unstable_by_key(|party| (Reverse(party.flows), party.ip));
 }

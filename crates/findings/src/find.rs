@@ -53,6 +53,20 @@ enum Look {
 type LookAtAll = dyn Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync;
 type LookAtEach = dyn Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync;
 
+impl Look {
+    fn at_all(look: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static) -> Self {
+        Self::AtAll(Arc::new(look))
+    }
+
+    fn at_each<F: IntoIterator<Item = Finding>>(
+        look: impl Fn(&Scene<'_>, &Host) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self::AtEach(Arc::new(move |scene, host| {
+            look(scene, host).into_iter().collect()
+        }))
+    }
+}
+
 /// The kinds of findings to look for.
 ///
 /// ```
@@ -61,7 +75,7 @@ type LookAtEach = dyn Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync;
 /// // One more kind: hosts with very many flows.
 /// let detectors = Detectors::built_in(&FindingsConfig::default()).with_each(|scene, host| {
 ///     let crowded = host.flows.len() > 1_000_000;
-///     crowded.then(|| scene.finding("crowded", host)).into_iter().collect()
+///     crowded.then(|| scene.finding("crowded", host))
 /// });
 /// # let _ = detectors;
 /// ```
@@ -94,92 +108,83 @@ pub fn find(
 impl Detectors {
     /// The ten kinds of the paper.
     pub fn built_in(config: &FindingsConfig) -> Self {
-        let none = Self {
-            detectors: Vec::new(),
-            config: config.clone(),
-        };
         let kinds = config.clone();
         // Kinds about the whole trace run in parallel, those about one host together, host by host.
-        none.with_kind(Kind::DdosReservedPort, {
-            let kind = kinds.ddos_reserved_port;
-            move |scene| kind.find(scene)
-        })
-        .with_host_kind(Kind::DepartedHosts, {
-            let kind = kinds.departed_hosts;
-            move |scene, host| kind.of_host(scene, host).into_iter().collect()
-        })
-        .with_host_kind(Kind::NattedHosts, {
-            let kind = kinds.natted_hosts;
-            move |scene, host| kind.of_host(scene, host).into_iter().collect()
-        })
-        .with_kind(Kind::FakeServer, {
-            let kind = kinds.fake_server;
-            move |scene| kind.find(scene)
-        })
-        .with_host_kind(Kind::Buddy, {
-            let kind = kinds.buddy;
-            move |scene, host| kind.of_host(scene, host)
-        })
-        .with_host_kind(Kind::InterIsp, {
-            let kind = kinds.inter_isp;
-            move |scene, host| kind.of_host(scene, host).into_iter().collect()
-        })
-        .with_kind(Kind::VeryActive, {
-            let kind = kinds.very_active;
-            move |scene| kind.find(scene)
-        })
-        .with_host_kind(Kind::IdleConnections, {
-            let kind = kinds.idle_connections;
-            move |scene, host| kind.of_host(scene, host).collect()
-        })
-        .with_kind(Kind::ControlOnly, {
-            let kind = kinds.control_only;
-            move |scene| kind.find(scene)
-        })
-        .with_kind(Kind::Selfish, {
-            let kind = kinds.selfish;
-            move |scene| kind.find(scene)
-        })
+        let built_in = [
+            (
+                Kind::DdosReservedPort,
+                Look::at_all(move |scene| kinds.ddos_reserved_port.find(scene)),
+            ),
+            (
+                Kind::DepartedHosts,
+                Look::at_each(move |scene, host| kinds.departed_hosts.of_host(scene, host)),
+            ),
+            (
+                Kind::NattedHosts,
+                Look::at_each(move |scene, host| kinds.natted_hosts.of_host(scene, host)),
+            ),
+            (
+                Kind::FakeServer,
+                Look::at_all(move |scene| kinds.fake_server.find(scene)),
+            ),
+            (
+                Kind::Buddy,
+                Look::at_each(move |scene, host| kinds.buddy.of_host(scene, host)),
+            ),
+            (
+                Kind::InterIsp,
+                Look::at_each(move |scene, host| kinds.inter_isp.of_host(scene, host)),
+            ),
+            (
+                Kind::VeryActive,
+                Look::at_all(move |scene| kinds.very_active.find(scene)),
+            ),
+            (
+                Kind::IdleConnections,
+                Look::at_each(move |scene, host| kinds.idle_connections.of_host(scene, host)),
+            ),
+            (
+                Kind::ControlOnly,
+                Look::at_all(move |scene| kinds.control_only.find(scene)),
+            ),
+            (
+                Kind::Selfish,
+                Look::at_all(move |scene| kinds.selfish.find(scene)),
+            ),
+        ];
+        let detectors = built_in.into_iter().map(|(kind, look)| Detector {
+            kind: Some(kind),
+            look,
+        });
+        Self {
+            detectors: detectors.collect(),
+            config: config.clone(),
+        }
     }
 
-    /// Adds a kind of one's own that looks at the whole scene. [`Scene::finding`] gives its findings their outer form. It is
-    /// always run: whether a metric is withheld is told by [`SampleTable::withheld`].
+    /// Adds a kind of one's own that looks at the whole scene. [`Scene::finding`] gives its findings
+    /// their outer form. It is always run: whether a metric is withheld is told by
+    /// [`SampleTable::withheld`].
     #[must_use]
     pub fn with(
         self,
         detector: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static,
     ) -> Self {
-        self.looking(None, Look::AtAll(Arc::new(detector)))
+        self.own(Look::at_all(detector))
     }
 
     /// Adds a kind of one's own that looks at one host at a time, as [`with`](Self::with) does at all;
     /// on all threads, while the host's flows are in cache.
     #[must_use]
-    pub fn with_each(
+    pub fn with_each<F: IntoIterator<Item = Finding>>(
         self,
-        detector: impl Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync + 'static,
+        detector: impl Fn(&Scene<'_>, &Host) -> F + Send + Sync + 'static,
     ) -> Self {
-        self.looking(None, Look::AtEach(Arc::new(detector)))
+        self.own(Look::at_each(detector))
     }
 
-    fn with_kind(
-        self,
-        kind: Kind,
-        detector: impl Fn(&Scene<'_>) -> Vec<Finding> + Send + Sync + 'static,
-    ) -> Self {
-        self.looking(Some(kind), Look::AtAll(Arc::new(detector)))
-    }
-
-    fn with_host_kind(
-        self,
-        kind: Kind,
-        detector: impl Fn(&Scene<'_>, &Host) -> Vec<Finding> + Send + Sync + 'static,
-    ) -> Self {
-        self.looking(Some(kind), Look::AtEach(Arc::new(detector)))
-    }
-
-    fn looking(mut self, kind: Option<Kind>, look: Look) -> Self {
-        self.detectors.push(Detector { kind, look });
+    fn own(mut self, look: Look) -> Self {
+        self.detectors.push(Detector { kind: None, look });
         self
     }
 

@@ -66,7 +66,7 @@ impl Host {
         &'s self,
         peers: Option<&[PeerId]>,
     ) -> impl Iterator<Item = &'s HostFlow> + use<'s> {
-        let groups = self.by_peer.among(Some(peers.unwrap_or_default()));
+        let groups = self.groups(Some(peers.unwrap_or_default()));
         let mut places: Vec<u32> = groups.flat_map(|(_, places)| places).copied().collect();
         places.sort_unstable();
         let all = peers.map_or(self.flows.as_slice(), |_| &[]);

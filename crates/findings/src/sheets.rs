@@ -1,6 +1,5 @@
 //! All flows and peers behind the findings, as CSV: what evidence has the first of.
 
-use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use foldhash::fast::RandomState;
@@ -8,6 +7,7 @@ use hashbrown::HashMap;
 use peerscope_flow::Handshake;
 use rayon::prelude::*;
 
+use crate::exhibit::rank;
 use crate::{Findings, FlowRow, PartyCount, PeerId, Scene};
 
 /// Flows that are made into lines at a time.
@@ -69,7 +69,7 @@ impl Findings {
                 party.or_insert_with(new).add(flow);
             }
             let mut peers: Vec<PartyCount> = peers.into_values().collect();
-            peers.sort_unstable_by_key(|party| (Reverse(party.flows), party.ip));
+            rank(&mut peers);
             for peer in peers {
                 let numbers = [peer.flows, peer.in_vain, peer.sent, peer.received];
                 let [flows, in_vain, sent, received] = numbers;

@@ -17,7 +17,7 @@ const SLOTS_PER_PERIOD: i64 = 12;
 /// left out. Others are counted, of interest or not; a selection of hosts narrows only those of
 /// interest.
 ///
-/// Memory: some 40 kilobytes, and some hundred bytes an hour of traffic.
+/// Memory: some kilobytes, and some hundred bytes an hour of traffic.
 #[derive(Clone, Debug)]
 pub struct TrafficLog<'a> {
     aggregation: &'a Aggregation,
@@ -112,24 +112,15 @@ pub struct Period {
     pub outbound: BTreeMap<String, u64>,
 }
 
-/// In their order.
-const ZONES: [Zone; 3] = [Zone::Monitored, Zone::Provider, Zone::Internet];
-
-/// TCP, UDP and all others.
-const TRANSPORTS: usize = 3;
-
-const PAIRS: usize = ZONES.len() * ZONES.len();
-
 const OTHER: &str = "other";
 const NONE: &str = "none";
 
 /// `(from, to, transport, label, of interest)`, as indices.
 type Class = (Zone, Zone, u8, usize, bool);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Sums {
-    /// By the number of the class.
-    classes: Vec<FlowCounts>,
+    classes: HashMap<Class, FlowCounts, foldhash::fast::RandomState>,
     /// Inbound and outbound bytes by period, then label.
     periods: HashMap<(i64, usize), [u64; 2], foldhash::fast::RandomState>,
 }
@@ -137,14 +128,10 @@ struct Sums {
 impl<'a> TrafficLog<'a> {
     /// A log of the traffic of this aggregation's network.
     pub fn new(aggregation: &'a Aggregation) -> Self {
-        let labels = labels(aggregation.family());
         Self {
             aggregation,
-            sums: Sums {
-                classes: vec![FlowCounts::default(); PAIRS * TRANSPORTS * (labels.len() + 1) * 2],
-                periods: HashMap::default(),
-            },
-            labels,
+            labels: labels(aggregation.family()),
+            sums: Sums::default(),
         }
     }
 
@@ -175,9 +162,9 @@ impl<'a> TrafficLog<'a> {
         let label = self.label(flow.app.as_ref());
         let of_interest = scope.enters.contains(&true);
         let transport = transport_index(flow.transport);
-        let class = self.number_of((from, to, transport, label, of_interest));
+        let class = (from, to, transport, label, of_interest);
         let Sums { classes, periods } = &mut self.sums;
-        classes[class].add(flow);
+        classes.entry(class).or_default().add(flow);
 
         let mut add = |period: i64, fwd: u64, rev: u64| {
             let [inbound, outbound] = periods.entry((period, label)).or_default();
@@ -211,29 +198,6 @@ impl<'a> TrafficLog<'a> {
         }
     }
 
-    /// Every class, in the order of their numbers.
-    fn classes(&self) -> impl Iterator<Item = Class> {
-        let labels = 0..=self.labels.len();
-        let kinds = (0..).take(TRANSPORTS).flat_map(move |transport| {
-            let labels = labels.clone();
-            labels.flat_map(move |label| [false, true].map(|interest| (transport, label, interest)))
-        });
-        let pairs = ZONES
-            .into_iter()
-            .flat_map(|from| ZONES.map(|to| (from, to)));
-        pairs.flat_map(move |(from, to)| {
-            let kinds = kinds.clone();
-            kinds.map(move |(transport, label, interest)| (from, to, transport, label, interest))
-        })
-    }
-
-    fn number_of(&self, (from, to, transport, label, of_interest): Class) -> usize {
-        let zones = zone_index(from) * ZONES.len() + zone_index(to);
-        let labels =
-            (zones * TRANSPORTS + usize::from(transport)) * (self.labels.len() + 1) + label;
-        2 * labels + usize::from(of_interest)
-    }
-
     /// The index of a label; the last one stands for those that are not listed.
     fn label(&self, app: Option<&Application>) -> usize {
         let known = self.labels.iter().position(|label| label.as_ref() == app);
@@ -249,11 +213,10 @@ impl<'a> TrafficLog<'a> {
 
     /// Closes the account.
     pub fn finish(self) -> Traffic {
-        let classes = self.classes().zip(&self.sums.classes);
-        let classes: Vec<(Class, &FlowCounts)> =
-            classes.filter(|(_, counts)| counts.flows > 0).collect();
+        let mut classes: Vec<_> = self.sums.classes.iter().collect();
+        classes.sort_unstable_by_key(|(class, _)| **class);
         let mut zone_pairs: BTreeMap<(Zone, Zone), ZonePair> = BTreeMap::new();
-        for &((from, to, transport, _, of_interest), counts) in &classes {
+        for &(&(from, to, transport, _, of_interest), counts) in &classes {
             if of_interest {
                 let pair = zone_pairs
                     .entry((from, to))
@@ -267,7 +230,7 @@ impl<'a> TrafficLog<'a> {
             }
         }
         let class =
-            |&((from, to, transport, label, of_interest), &counts): &(Class, &FlowCounts)| {
+            |&(&(from, to, transport, label, of_interest), &counts): &(&Class, &FlowCounts)| {
                 TrafficClass {
                     from,
                     to,
@@ -305,8 +268,8 @@ impl<'a> TrafficLog<'a> {
 
 impl Sums {
     fn merge(&mut self, other: Self) {
-        for (own, counts) in self.classes.iter_mut().zip(&other.classes) {
-            own.merge(counts);
+        for (class, counts) in other.classes {
+            self.classes.entry(class).or_default().merge(&counts);
         }
         for (key, bytes) in other.periods {
             let sums = self.periods.entry(key).or_default();
@@ -376,14 +339,6 @@ const fn transport_index(transport: Transport) -> u8 {
         Transport::Tcp => 0,
         Transport::Udp => 1,
         Transport::Other(_) => 2,
-    }
-}
-
-const fn zone_index(zone: Zone) -> usize {
-    match zone {
-        Zone::Monitored => 0,
-        Zone::Provider => 1,
-        Zone::Internet => 2,
     }
 }
 
@@ -519,15 +474,6 @@ mod tests {
         assert_eq!(hours, [(at(0), 2, 25), (at(3600), 6, 75)]);
         assert_eq!(all.period_us, 3_600_000_000);
         assert!(all.zone_pairs.is_empty() && !all.classes[0].of_interest);
-    }
-
-    #[test]
-    fn every_class_has_its_number() {
-        let aggregation = aggregation();
-        let log = TrafficLog::new(&aggregation);
-        let numbers: Vec<usize> = log.classes().map(|class| log.number_of(class)).collect();
-        assert!(numbers.iter().copied().eq(0..log.sums.classes.len()));
-        assert!(log.classes().is_sorted());
     }
 
     #[test]

@@ -291,8 +291,6 @@ fn kinds_of_ones_own_are_found_beside_the_others() {
     let each = built_in.with_each(move |scene, host| {
         let mine = host.ip <= first || host.ip == scene.hosts()[1].ip;
         mine.then(|| scene.finding("mine", host))
-            .into_iter()
-            .collect()
     });
     assert_eq!(each.run(&scene).active, found);
     assert_eq!(found.len(), 2);

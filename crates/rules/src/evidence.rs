@@ -13,9 +13,10 @@ pub enum Null {
     /// Poisson; the mean is the share of Y among the windows around each event of X, 5 to 60 s
     /// away: the same session, other seconds. Traffic comes in sessions, and everything a host
     /// does co-occurs while it is on line; this null knows. A run of Y that begins with the event
-    /// and outlasts its surroundings is what is to be explained, and left out of them. Traffic comes in bursts too, so the mean is
-    /// at least what starts of Y tell that lie 2 to 15 s both before and after those of X, and
-    /// what the host's bursts explain if they take their flows at random; times `min_lift`.
+    /// and outlasts its surroundings is what is to be explained, and left out of them. Traffic comes
+    /// in bursts too, so the mean is at least what starts of Y tell that lie 2 to 15 s both before
+    /// and after those of X, and what the host's bursts explain if they take their flows at random;
+    /// times `min_lift`.
     LocalBaseline,
     /// Hypergeometric over the whole trace: the textbook test, which takes sessions for rules.
     Hypergeometric,

@@ -43,9 +43,10 @@
 //!
 //! - **Score**: the positive part of the J-measure, of X beginning and Y being present.
 //! - **Test** ([`Null::LocalBaseline`]): traffic comes in sessions and bursts, so chance is judged
-//!   by the seconds around each event, less what begins with it and outlasts them, by starts of Y shortly before and after, and by who else
-//!   begins beside X; co-occurrences within one run of Y count as one. Groups of one host and
-//!   period are in step only if more of them are than phases drawn at random would be.
+//!   by the seconds around each event, less what begins with it and outlasts them, by starts of Y
+//!   shortly before and after, and by who else begins beside X; co-occurrences within one run of Y
+//!   count as one. Groups of one host and period are in step only if more of them are than phases
+//!   drawn at random would be.
 //! - **False discovery rate**: over all pairs that share an address and have enough events of
 //!   their own, tested or pruned.
 //! - **Generic rules** must hold without their strongest binding. They are counted over a

@@ -383,29 +383,22 @@ impl Tried {
                     end: flows[flows.len() - 1].start,
                 };
                 let known = all.iter().position(|tried| tried.transport == transport);
-                let place = known.unwrap_or_else(|| {
-                    all.push(Self::new(transport));
+                let index = known.unwrap_or_else(|| {
+                    all.push(Self {
+                        transport,
+                        others: Contacts::default(),
+                        reserved: Vec::new(),
+                    });
                     all.len() - 1
                 });
                 if is_reserved(port) {
-                    all[place].reserved.push(contact);
+                    all[index].reserved.push(contact);
                 } else {
-                    all[place].others.add((contact.flows, contact.unanswered));
+                    all[index].others.add((contact.flows, contact.unanswered));
                 }
             }
         }
         all
-    }
-
-    const fn new(transport: Transport) -> Self {
-        Self {
-            transport,
-            others: Contacts {
-                all: 0,
-                unanswered: 0,
-            },
-            reserved: Vec::new(),
-        }
     }
 }
 

@@ -78,9 +78,9 @@ impl Connection<'_> {
 
 impl IdleConnections {
     /// What one host has of them: many that are never answered, or some kept open for nothing.
-    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> impl Iterator<Item = Finding> {
+    pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
         let found = [self.silent(scene, host), self.long(host, scene)];
-        found.into_iter().flatten()
+        found.into_iter().flatten().collect()
     }
 
     /// Most connections never answered.
