@@ -17,7 +17,7 @@ pub(crate) struct Admitted {
     pub(crate) control: Option<SystemId>,
 }
 
-/// What a flow is to an aggregation.
+/// What a flow is to an aggregation; see [`Aggregation::scope`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlowScope {
@@ -126,8 +126,32 @@ impl Aggregation {
         self.scope(flow).map_or([false; 2], |scope| scope.enters)
     }
 
-    /// When and where a flow is, and whether it enters aggregates; `None` if it starts outside the time range
-    /// or is active in more slots than the limit.
+    /// When and where a flow is, and whether it enters aggregates; `None` if it starts outside the
+    /// time range or is active in more slots than the limit.
+    ///
+    /// ```
+    /// use peerscope_flow::{
+    ///     Application, Endpoint, Family, Flow, Span, Timestamp, Topology, Transport, Zone,
+    /// };
+    /// use peerscope_slot::Aggregation;
+    ///
+    /// let topology = Topology::new(["10.0.0.0/24".parse()?], []);
+    /// let aggregation = Aggregation::new(Family::emule(), topology);
+    /// let flow = Flow {
+    ///     app: Some(Application::Kad),
+    ///     ..Flow::new(
+    ///         Transport::Udp,
+    ///         Endpoint::new([192, 0, 2, 1].into(), 4672),
+    ///         Endpoint::new([10, 0, 0, 1].into(), 4672),
+    ///         Span::at(Timestamp::from_secs(60)),
+    ///     )
+    /// };
+    /// let scope = aggregation.scope(&flow).ok_or("outside the time range")?;
+    /// assert_eq!(scope.zones, [Zone::Internet, Zone::Monitored]);
+    /// assert_eq!(scope.enters, [false, true]);
+    /// assert_eq!(scope.first_slot, scope.last_slot);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn scope(&self, flow: &Flow) -> Option<FlowScope> {
         let slots = self.slots_of(flow)?;

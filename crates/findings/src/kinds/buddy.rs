@@ -81,7 +81,7 @@ impl<'a> Calls<'a> {
 }
 
 impl Buddy {
-    /// Those that connect to one host.
+    /// The findings about peers that connect to a host again and again, one a peer. O(flows of the host).
     pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
         let mut callers = Vec::new();
         // Connections of the busiest peer that is none of the kind.

@@ -44,7 +44,7 @@ impl Default for DepartedHosts {
 }
 
 impl DepartedHosts {
-    /// Whether a host is one of them.
+    /// The finding about a host, if it left and is contacted nevertheless. O(flows of the host).
     pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
         if !scene.points_to(host, &METRICS) {
             return None;

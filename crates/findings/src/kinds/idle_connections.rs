@@ -77,7 +77,8 @@ impl Connection<'_> {
 }
 
 impl IdleConnections {
-    /// What one host has of them: many that are never answered, or some kept open for nothing.
+    /// The findings about a host, two at most: connections that are never answered, and some that are kept
+    /// open for nothing. O(n log n), n being its flows.
     pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Vec<Finding> {
         let found = [self.silent(scene, host), self.long(host, scene)];
         found.into_iter().flatten().collect()

@@ -48,7 +48,7 @@ impl Default for InterIsp {
 const METRIC: &str = "inout-ISP-to-Internet-ratio-TCP";
 
 impl InterIsp {
-    /// Whether a host is one of them.
+    /// The finding about a host, if its connections leave the provider's network. O(flows of the host).
     pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
         let (samples, persistent) =
             self.persistence

@@ -47,7 +47,7 @@ impl Default for NattedHosts {
 }
 
 impl NattedHosts {
-    /// Whether a host is one of them.
+    /// The finding about a host, if it is there and peers do not get through. O(flows of the host).
     pub fn of_host(&self, scene: &Scene<'_>, host: &Host) -> Option<Finding> {
         if !scene.points_to(host, &METRICS) {
             return None;
