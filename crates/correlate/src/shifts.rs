@@ -1,6 +1,5 @@
 //! Which metrics of a system changed between two periods or two networks.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use peerscope_cluster::SortedValues;
@@ -21,8 +20,11 @@ use crate::circular::mix;
     reason = "plain data, built by users with struct syntax"
 )]
 pub struct ShiftConfig {
-    /// How many times hosts are exchanged at random: 999, so that p is at least 0.001.
+    /// How many times hosts are exchanged at random, at most: 999, so that p is at least 0.001.
     pub permutations: u32,
+    /// No more are drawn once so many of them reach the distance observed: 20. A p-value that is not small
+    /// needs no more digits.
+    pub enough: u32,
     /// The seed of these draws.
     pub seed: u64,
     /// Fewer values than this on either side are not compared: 50, as in clustering.
@@ -33,6 +35,7 @@ impl Default for ShiftConfig {
     fn default() -> Self {
         Self {
             permutations: 999,
+            enough: 20,
             seed: 0,
             min_values: 50,
         }
@@ -70,15 +73,19 @@ type Sample = (f64, u32, bool);
 /// What changed in a trace at `split`: samples of slots that begin earlier against the others.
 ///
 /// Slots of one host resemble each other, so the unit of the test is the host: under the null
-/// hypothesis the values of a host before and after could as well be exchanged, and
+/// hypothesis the values of a host before and after could as well be exchanged, and up to
 /// [`ShiftConfig::permutations`] times a coin for each host decides whether they are. A network of
 /// few hosts cannot give small p-values; see [`change_points`](crate::change_points) for the series
 /// of one.
 ///
 /// # Complexity
 ///
-/// O(n log n + permutations x n) for each metric with n values, on the threads of the current rayon
-/// pool.
+/// O(n log n + draws x n) for each metric with n values, on the threads of the current rayon pool. Where
+/// nothing changed, about a tenth of [`ShiftConfig::permutations`] is drawn.
+///
+/// # References
+///
+/// - When to stop drawing: J. Besag, P. Clifford. Sequential Monte Carlo p-values. Biometrika 78 (2), 1991.
 pub fn shifts_in_time(
     table: &SampleTable,
     split: Timestamp,
@@ -143,14 +150,19 @@ enum Exchange {
     Hosts,
 }
 
-/// Numbers for hosts, in the order of their first sample.
+/// Numbers for hosts, whose samples come one host after the other.
 #[derive(Debug, Default)]
-struct Numbers(BTreeMap<(IpAddr, bool), u32>);
+struct Numbers {
+    latest: Option<(IpAddr, bool)>,
+    hosts: u32,
+}
 
 impl Numbers {
     fn of(&mut self, host: (IpAddr, bool)) -> u32 {
-        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        *self.0.entry(host).or_insert(next)
+        if self.latest.replace(host) != Some(host) {
+            self.hosts += 1;
+        }
+        self.hosts - 1
     }
 }
 
@@ -200,45 +212,70 @@ fn examine(
         hosts,
         mean: sides.each_ref().map(mean),
         apart,
-        host_p: host_p(samples, exchange, seed, config.permutations),
+        host_p: host_p(samples, exchange, seed, config),
         adjusted: 1.0,
     })
 }
 
 /// `samples` are sorted by value.
-fn host_p(samples: &[Sample], exchange: Exchange, seed: u64, permutations: u32) -> f64 {
+fn host_p(samples: &[Sample], exchange: Exchange, seed: u64, config: &ShiftConfig) -> f64 {
     let walk = Walk::new(samples);
-    let [observed, ..] = walk.distances(&vec![0; walk.hosts.len()]);
-    let permutations = u64::from(permutations);
-    let reached = (0..permutations).step_by(LANES).map(|first| {
-        let lanes = LANES.min(usize::try_from(permutations - first).unwrap_or(LANES));
-        let mut exchanged = vec![0_u8; walk.hosts.len()];
-        for (lane, permutation) in (first..).take(lanes).enumerate() {
+    // The least difference that is none but for rounding.
+    let observed = walk.distance(&vec![0; walk.hosts.len()]) - 1e-12;
+    let (mut drawn, mut reached) = (0, 0);
+    while drawn < config.permutations {
+        let mut exchanged = vec![0; walk.hosts.len()];
+        for (lane, permutation) in (u64::from(drawn)..).take(LANES).enumerate() {
             let key = mix(seed ^ mix(permutation));
             for (host, exchanged) in exchanged.iter_mut().zip(walk.exchanged(exchange, key)) {
-                *host |= u8::from(exchanged) << lane;
+                *host |= Lanes::from(exchanged) << lane;
             }
         }
-        let distances = walk.distances(&exchanged);
-        // The least difference that is none but for rounding.
-        let reached = |distance: &&f64| **distance >= observed - 1e-12;
-        distances[..lanes].iter().filter(reached).count()
-    });
-    (1.0 + reached.sum::<usize>() as f64) / (1.0 + permutations as f64)
+        let left = (config.permutations - drawn) as usize;
+        for reaches in walk.reaches(observed, &exchanged).into_iter().take(left) {
+            drawn += 1;
+            reached += u32::from(reaches);
+            if reached == config.enough.max(1) {
+                return f64::from(reached) / f64::from(drawn);
+            }
+        }
+    }
+    (1.0 + f64::from(reached)) / (1.0 + f64::from(drawn))
 }
 
-/// So many permutations are looked at together, one bit of a byte each.
-const LANES: usize = 8;
+/// So many permutations are looked at together, a bit each.
+const LANES: usize = 16;
+type Lanes = u16;
 
 /// The walk along sorted values whose furthest point is the Kolmogorov-Smirnov distance.
 #[derive(Debug)]
 struct Walk {
     /// Of each value, `2 * host + side`.
     steps: Vec<u32>,
-    /// How many steps lead to the next larger value.
-    strides: Vec<usize>,
+    /// Up to each larger value.
+    strides: Vec<Stride>,
+    /// The same way in fewer strides.
+    long_strides: Vec<Stride>,
     /// Of each host, how many values are before and after.
     hosts: Vec<[u32; 2]>,
+}
+
+/// A part of a walk.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stride {
+    steps: usize,
+    /// After how many of them the last value that is passed over was reached.
+    passed: usize,
+}
+
+/// Values are passed over in parts of at most so many steps.
+const LONG: usize = 64;
+
+/// How far a walk comes from where it begins: surely so far, and not further.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reach {
+    least: f64,
+    most: f64,
 }
 
 impl Walk {
@@ -250,9 +287,25 @@ impl Walk {
             hosts[host as usize][usize::from(after)] += 1;
         }
         let equal = samples.chunk_by(|a, b| a.0 >= b.0);
+        let strides = equal.map(|equal| Stride {
+            steps: equal.len(),
+            passed: 0,
+        });
+        let strides: Vec<Stride> = strides.collect();
+        let mut long_strides: Vec<Stride> = Vec::new();
+        for stride in &strides {
+            match long_strides.last_mut() {
+                Some(long) if long.steps + stride.steps <= LONG => {
+                    long.passed = long.steps;
+                    long.steps += stride.steps;
+                }
+                _ => long_strides.push(*stride),
+            }
+        }
         Self {
             steps: samples.iter().map(|s| 2 * s.1 + u32::from(s.2)).collect(),
-            strides: equal.map(<[Sample]>::len).collect(),
+            strides,
+            long_strides,
             hosts,
         }
     }
@@ -272,53 +325,86 @@ impl Walk {
         }
     }
 
-    /// The Kolmogorov-Smirnov distances, the sides of some hosts exchanged: for each bit those in whose byte it is
-    /// set; 0 if a side is empty then.
-    fn distances(&self, exchanged: &[u8]) -> [f64; LANES] {
-        let is_after = |side: usize, bits: u8, lane: usize| (bits >> lane & 1 == 1) != (side == 1);
-        let (mut before, mut after) = ([0.0; LANES], [0.0; LANES]);
-        for (counts, &bits) in self.hosts.iter().zip(exchanged) {
-            for (side, &count) in counts.iter().enumerate() {
-                for lane in 0..LANES {
-                    if is_after(side, bits, lane) {
-                        after[lane] += f64::from(count);
-                    } else {
-                        before[lane] += f64::from(count);
-                    }
-                }
-            }
-        }
-        // Both shares on one denominator keep the walk in whole numbers, exact up to 10^8 values.
-        let steps: Vec<[f64; LANES]> = exchanged
+    /// Whether the Kolmogorov-Smirnov distance is at least so large, the sides of some hosts exchanged: for each bit those
+    /// of whose lanes it is set.
+    ///
+    /// Most distances are far from the limit, which a walk in long strides shows.
+    fn reaches(&self, distance: f64, exchanged: &[Lanes]) -> [bool; LANES] {
+        let about = self.walk(&self.long_strides, exchanged);
+        if about
             .iter()
-            .flat_map(|&bits| [(0, bits), (1, bits)])
-            .map(|(side, bits)| {
-                std::array::from_fn(|lane| {
-                    if is_after(side, bits, lane) {
-                        before[lane]
-                    } else {
-                        -after[lane]
-                    }
-                })
-            })
+            .all(|about| distance <= about.least || about.most < distance)
+        {
+            return about.map(|about| distance <= about.least);
+        }
+        self.walk(&self.strides, exchanged)
+            .map(|exact| distance <= exact.least)
+    }
+
+    /// The Kolmogorov-Smirnov distance of the first permutation.
+    fn distance(&self, exchanged: &[Lanes]) -> f64 {
+        let [first, ..] = self.walk(&self.strides, exchanged);
+        first.least
+    }
+
+    /// How far apart the sides come; 0 if one is empty.
+    fn walk(&self, strides: &[Stride], exchanged: &[Lanes]) -> [Reach; LANES] {
+        // Whether a step is one of a value before, as a number.
+        let of_side = |side: Lanes, bits: Lanes| -> [u8; LANES] {
+            std::array::from_fn(|lane| u8::from((bits >> lane) & 1 == side))
+        };
+        let steps: Vec<[u8; LANES]> = exchanged
+            .iter()
+            .flat_map(|&bits| [of_side(0, bits), of_side(1, bits)])
             .collect();
-        let (mut walk, mut furthest) = ([0.0_f64; LANES], [0.0_f64; LANES]);
-        let mut rest = self.steps.as_slice();
-        for &stride in &self.strides {
-            let (taken, others) = rest.split_at(stride);
-            rest = others;
-            for &step in taken {
-                for (walk, step) in walk.iter_mut().zip(&steps[step as usize]) {
-                    *walk += step;
-                }
-            }
-            for (furthest, walk) in furthest.iter_mut().zip(walk) {
-                *furthest = furthest.max(walk.abs());
+        let mut all_before = [0.0_f64; LANES];
+        for (count, step) in self.hosts.as_flattened().iter().zip(&steps) {
+            for (all, &before) in all_before.iter_mut().zip(step) {
+                *all += f64::from(before) * f64::from(*count);
             }
         }
-        std::array::from_fn(|lane| match before[lane] * after[lane] {
-            0.0 => 0.0,
-            whole => furthest[lane] / whole,
+        let all = self.steps.len() as f64;
+        let all_after = all_before.map(|before| all - before);
+
+        // Both shares on one denominator keep the way in whole numbers, exact up to 10^7 values.
+        let (mut before, mut taken) = ([0.0_f64; LANES], 0.0_f64);
+        let (mut away, mut reach) = ([0.0_f64; LANES], [Reach::default(); LANES]);
+        let mut rest = self.steps.as_slice();
+        for &Stride {
+            steps: count,
+            passed,
+        } in strides
+        {
+            let (own, others) = rest.split_at(count);
+            rest = others;
+            // As many as a byte can count.
+            for some in own.chunks(usize::from(u8::MAX)) {
+                let mut counts = [0_u8; LANES];
+                for &step in some {
+                    for (count, before) in counts.iter_mut().zip(&steps[step as usize]) {
+                        *count += before;
+                    }
+                }
+                for (before, count) in before.iter_mut().zip(counts) {
+                    *before += f64::from(count);
+                }
+            }
+            taken += count as f64;
+            for lane in 0..LANES {
+                let further = passed as f64 * all_before[lane].max(all_after[lane]);
+                let most = away[lane] + further;
+                away[lane] = (before[lane] * all - taken * all_before[lane]).abs();
+                let reach = &mut reach[lane];
+                reach.least = reach.least.max(away[lane]);
+                reach.most = reach.most.max(most);
+            }
+        }
+        std::array::from_fn(|lane| match all_before[lane] * all_after[lane] {
+            0.0 => Reach::default(),
+            whole => Reach {
+                least: reach[lane].least / whole,
+                most: reach[lane].least.max(reach[lane].most) / whole,
+            },
         })
     }
 }
@@ -349,8 +435,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn samples(hosts: u32) -> impl Strategy<Value = Vec<Sample>> {
-        let sample = (0_u8..6, 0..hosts, any::<bool>());
-        let all = prop::collection::vec(sample.prop_map(|(v, h, s)| (f64::from(v), h, s)), 2..30);
+        let sample = (0_u8..40, 0..hosts, any::<bool>());
+        let all = prop::collection::vec(sample.prop_map(|(v, h, s)| (f64::from(v), h, s)), 2..150);
         all.prop_map(|mut all| {
             all.sort_by(|a, b| a.0.total_cmp(&b.0));
             all
@@ -361,11 +447,13 @@ mod tests {
         #[test]
         fn the_walk_is_the_distance_of_the_two_sides(
             samples in samples(5),
-            exchanged in prop::collection::vec(any::<u8>(), 5),
+            exchanged in prop::collection::vec(any::<Lanes>(), 5),
         ) {
             let walk = Walk::new(&samples);
-            let distances = walk.distances(&exchanged[..walk.hosts.len()]);
-            for (lane, distance) in distances.into_iter().enumerate() {
+            let exchanged = &exchanged[..walk.hosts.len()];
+            let exact = walk.walk(&walk.strides, exchanged);
+            let about = walk.walk(&walk.long_strides, exchanged);
+            for lane in 0..LANES {
                 let is_after = |s: &&Sample| s.2 != (exchanged[s.1 as usize] >> lane & 1 == 1);
                 let values = |after: bool| {
                     let of_side = samples.iter().filter(|s| is_after(s) == after);
@@ -373,7 +461,12 @@ mod tests {
                 };
                 let expected = TwoSample::new(&values(false), &values(true));
                 let expected = expected.map_or(0.0, |apart| apart.ks);
-                prop_assert!((distance - expected).abs() < 1e-12);
+                prop_assert!((exact[lane].least - expected).abs() < 1e-12);
+                prop_assert!(about[lane].least <= expected + 1e-12);
+                prop_assert!(expected <= about[lane].most + 1e-12);
+                for limit in [expected - 1e-9, expected + 1e-9, expected / 2.0, expected * 2.0] {
+                    prop_assert_eq!(walk.reaches(limit, exchanged)[lane], limit <= expected);
+                }
             }
         }
 
@@ -382,16 +475,36 @@ mod tests {
         fn drawn_chances_are_those_of_enumeration(samples in samples(6), seed in any::<u64>()) {
             let walk = Walk::new(&samples);
             let hosts = walk.hosts.len();
-            let distance = |exchanged: &[u8]| walk.distances(exchanged)[0];
-            let observed = distance(&vec![0; hosts]);
-            let reached = (0_u8..64).filter(|coins| {
-                let exchanged: Vec<u8> = (0..hosts).map(|i| coins >> i & 1).collect();
-                distance(&exchanged) >= observed - 1e-12
+            let observed = walk.distance(&vec![0; hosts]);
+            let reached = (0_u16..64).filter(|coins| {
+                let exchanged: Vec<Lanes> = (0..hosts).map(|i| coins >> i & 1).collect();
+                walk.distance(&exchanged) >= observed - 1e-12
             });
             let exact = reached.count() as f64 / 64.0;
-            let drawn = host_p(&samples, Exchange::Sides, seed, 999);
+            let all = ShiftConfig { enough: u32::MAX, ..ShiftConfig::default() };
+            let drawn = host_p(&samples, Exchange::Sides, seed, &all);
             let deviation = (exact * (1.0 - exact) / 1000.0).sqrt();
             prop_assert!((drawn - exact).abs() < 5.0 * deviation + 2e-3, "{} {}", drawn, exact);
+        }
+
+        /// Drawing ends at a draw that reached the distance, the last one that is needed.
+        #[test]
+        fn enough_draws_are_the_first_of_all(
+            samples in samples(6),
+            seed in any::<u64>(),
+            enough in 1..30_u32,
+        ) {
+            let p = |permutations, enough| {
+                let config = ShiftConfig { permutations, enough, ..ShiftConfig::default() };
+                host_p(&samples, Exchange::Sides, seed, &config)
+            };
+            let reached = |permutations: u32| {
+                let p = p(permutations, u32::MAX);
+                p * (1.0 + f64::from(permutations)) - 1.0
+            };
+            let first = (1..=60).find(|&draws| reached(draws) > f64::from(enough) - 0.5);
+            let expected = first.map_or(p(60, u32::MAX), |draws| f64::from(enough) / f64::from(draws));
+            prop_assert!((p(60, enough) - expected).abs() < 1e-12);
         }
 
         #[test]

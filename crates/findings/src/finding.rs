@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use peerscope_correlate::Severity;
 use peerscope_flow::{Flow, SlotIndex, Timestamp};
-use peerscope_slot::Aggregation;
+use peerscope_slot::{Aggregation, Direction};
 
+use crate::host_flow::PeerId;
 use crate::{FlowSelection, HostFlow, Kind};
 
 /// Something a network operator can act on.
@@ -83,14 +84,17 @@ impl Finding {
 }
 
 fn supports(selection: &FlowSelection, flow: &Flow, aggregation: &Aggregation) -> bool {
-    let views = HostFlow::views(flow, aggregation, aggregation.enters(flow), |_| 0);
-    views.into_iter().flatten().any(|(host, view)| {
-        let peer = if view.is_initiated() {
-            flow.dst.ip
-        } else {
-            flow.src.ip
-        };
-        selection.holds(host, &view, peer.to_canonical(), aggregation.topology())
+    let mut ends = Direction::BOTH.into_iter().zip(aggregation.enters(flow));
+    ends.any(|(direction, enters)| {
+        let [host, peer] = HostFlow::ends(flow, direction);
+        let view = HostFlow::new(flow, direction, PeerId::of(peer, |_| 0));
+        enters
+            && selection.holds(
+                aggregation.host_of(host).into(),
+                &view,
+                peer.into(),
+                aggregation.topology(),
+            )
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use peerscope_flow::{Flow, Handshake, Timestamp, Transport, Volume};
-use peerscope_slot::{Aggregation, Direction};
+use peerscope_flow::{AddressBits, Flow, Handshake, Timestamp, Transport, Volume};
+use peerscope_slot::Direction;
 
 /// The number of a peer in a [`Scene`](crate::Scene), in the order of addresses.
 ///
@@ -16,6 +16,14 @@ impl PeerId {
 
     pub(crate) fn v4(ip: Ipv4Addr) -> Self {
         Self(u64::from(ip.to_bits()))
+    }
+
+    /// The number of an address; `place` gives those of IPv6 theirs.
+    pub(crate) fn of(address: AddressBits, place: impl FnOnce(Ipv6Addr) -> usize) -> Self {
+        match address.to_v4_bits() {
+            Some(bits) => Self(u64::from(bits)),
+            None => Self::v6(place(Ipv6Addr::from_bits(address.to_bits()))),
+        }
     }
 
     /// The peer at this place in the table.
@@ -85,44 +93,30 @@ pub struct HostFlow {
 }
 
 impl HostFlow {
-    /// Every monitored host that sees the flow, with its peer: the ends whose aggregates it enters
-    /// ([`Aggregation::enters`]).
-    ///
-    /// `intern` gives addresses of IPv6 their place.
-    pub(crate) fn views(
-        flow: &Flow,
-        aggregation: &Aggregation,
-        [initiator, responder]: [bool; 2],
-        mut intern: impl FnMut(Ipv6Addr) -> usize,
-    ) -> [Option<(IpAddr, Self)>; 2] {
-        let mut id = |ip: IpAddr| match ip.to_canonical() {
-            IpAddr::V4(ip) => PeerId::v4(ip),
-            IpAddr::V6(ip) => PeerId::v6(intern(ip)),
-        };
-        let mut view = |direction| {
-            let (host, peer, sent, rcvd) = match direction {
-                Direction::InOut => (flow.src, flow.dst, flow.fwd, flow.rev),
-                Direction::OutIn => (flow.dst, flow.src, flow.rev, flow.fwd),
-            };
-            let of_host = Self {
-                start: flow.span.start(),
-                end: flow.span.end(),
-                peer: id(peer.ip),
-                direction,
-                transport: flow.transport,
-                host_port: host.port,
-                peer_port: peer.port,
-                handshake: flow.handshake,
-                sent,
-                rcvd,
-                reply: flow.rev_payload_bytes,
-            };
-            (aggregation.host_of(host.ip), of_host)
-        };
-        [
-            initiator.then(|| view(Direction::InOut)),
-            responder.then(|| view(Direction::OutIn)),
-        ]
+    /// A flow as it is seen from the end that it is of this direction to; `peer` is the other one.
+    #[inline]
+    pub(crate) fn new(flow: &Flow, direction: Direction, peer: PeerId) -> Self {
+        let [host_port, peer_port] = oriented([flow.src.port, flow.dst.port], direction);
+        let [sent, rcvd] = oriented([flow.fwd, flow.rev], direction);
+        Self {
+            start: flow.span.start(),
+            end: flow.span.end(),
+            peer,
+            direction,
+            transport: flow.transport,
+            host_port,
+            peer_port,
+            handshake: flow.handshake,
+            sent,
+            rcvd,
+            reply: flow.rev_payload_bytes,
+        }
+    }
+
+    /// The addresses of the end that a flow is of this direction to, and of the other one.
+    #[inline]
+    pub(crate) fn ends(flow: &Flow, direction: Direction) -> [AddressBits; 2] {
+        oriented([flow.src.ip.into(), flow.dst.ip.into()], direction)
     }
 
     /// The responder's port.
@@ -191,6 +185,15 @@ impl HostFlow {
     /// Length in microseconds.
     pub const fn micros(&self) -> i64 {
         self.end.micros_since(self.start)
+    }
+}
+
+/// What is of the initiator and of the responder, as what is of the host and of its peer.
+#[inline]
+fn oriented<T>([initiator, responder]: [T; 2], direction: Direction) -> [T; 2] {
+    match direction {
+        Direction::InOut => [initiator, responder],
+        Direction::OutIn => [responder, initiator],
     }
 }
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use peerscope_flow::{Flow, Span};
-use peerscope_slot::{Aggregation, FlowScope};
+use peerscope_flow::{AddressBits, Flow, Span};
+use peerscope_slot::{Aggregation, Direction, FlowScope};
 use rayon::prelude::*;
 
 use crate::HostFlow;
@@ -28,7 +28,7 @@ pub struct FlowLog<'a> {
 /// Flows by host, and the places that peers of IPv6 have in them, as they came.
 #[derive(Clone, Debug, Default)]
 struct Part {
-    hosts: HashMap<IpAddr, Vec<HostFlow>, RandomState>,
+    hosts: HashMap<AddressBits, Vec<HostFlow>, RandomState>,
     places: HashMap<Ipv6Addr, usize, RandomState>,
 }
 
@@ -74,12 +74,16 @@ impl<'a> FlowLog<'a> {
             whole = Some(whole.map_or(span, |all| {
                 all.including(span.start()).including(span.end())
             }));
-            let views = HostFlow::views(flow, self.aggregation, scope.enters, |ip| {
-                let next = places.len();
-                *places.entry(ip).or_insert(next)
-            });
-            for (host, view) in views.into_iter().flatten() {
-                hosts.entry(host).or_default().push(view);
+            for (direction, enters) in Direction::BOTH.into_iter().zip(scope.enters) {
+                if enters {
+                    let [host, peer] = HostFlow::ends(flow, direction);
+                    let peer = PeerId::of(peer, |ip| {
+                        let next = places.len();
+                        *places.entry(ip).or_insert(next)
+                    });
+                    let of_host = hosts.entry(self.aggregation.host_of(host)).or_default();
+                    of_host.push(HostFlow::new(flow, direction, peer));
+                }
             }
         }
         self.span = whole;
@@ -106,7 +110,7 @@ impl<'a> FlowLog<'a> {
             .collect();
         table.sort_unstable();
         table.dedup();
-        let mut hosts: HashMap<IpAddr, Vec<Piece>, RandomState> = HashMap::default();
+        let mut hosts: HashMap<AddressBits, Vec<Piece>, RandomState> = HashMap::default();
         let mut ranks: Vec<Vec<PeerId>> = Vec::with_capacity(merged.len());
         for (part, Part { hosts: of, places }) in merged.into_iter().enumerate() {
             ranks.push(final_ids(&places, &table));
@@ -118,7 +122,7 @@ impl<'a> FlowLog<'a> {
         hosts.sort_unstable_by_key(|(host, _)| *host);
         let joined = hosts
             .into_par_iter()
-            .map(|(host, pieces)| (host, join(pieces, &ranks)));
+            .map(|(host, pieces)| (host.into(), join(pieces, &ranks)));
         Sorted {
             hosts: joined.collect(),
             table,

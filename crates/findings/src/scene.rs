@@ -316,7 +316,7 @@ impl<'a> Scene<'a> {
         {
             return false;
         }
-        let initiator = self.aggregation.host_of(self.peer(flow.peer));
+        let initiator = self.aggregation.host_of(self.peer(flow.peer).into()).into();
         let there = HostFlow {
             direction: peerscope_slot::Direction::InOut,
             host_port: flow.peer_port,

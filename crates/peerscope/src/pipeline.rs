@@ -11,9 +11,7 @@ use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_meter::MeterConfig;
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::ReadOptions;
-use peerscope_slot::{
-    Aggregation, FlowScope, Precision, SpillError, SpillingAggregator, SpillingPart,
-};
+use peerscope_slot::{Aggregation, Precision, SpillError, SpillingAggregator, SpillingPart};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -251,7 +249,6 @@ impl Pipeline {
             pipeline: self,
             files: FlowFiles::new(self.read.clone(), self.meter.clone()),
             logs: Logs {
-                aggregation: &self.aggregation,
                 aggregator: SpillingAggregator::new(&self.aggregation, self.spill_above, open),
                 traffic: vec![TrafficLog::new(&self.aggregation); threads],
                 flows: vec![log; threads],
@@ -280,7 +277,6 @@ pub struct Session<'a> {
 /// What is made of the flows while they come, for each thread.
 #[derive(Debug)]
 struct Logs<'a> {
-    aggregation: &'a Aggregation,
     aggregator: SpillingAggregator<'a>,
     traffic: Vec<TrafficLog<'a>>,
     /// Kept if findings are looked for.
@@ -290,7 +286,6 @@ struct Logs<'a> {
 /// The [`Logs`] of one thread.
 #[derive(Debug)]
 struct Part<'s, 'a> {
-    aggregation: &'a Aggregation,
     aggregator: &'s mut SpillingPart<'a>,
     traffic: &'s mut TrafficLog<'a>,
     flows: &'s mut Option<FlowLog<'a>>,
@@ -300,9 +295,7 @@ impl<'a> Logs<'a> {
     fn parts(&mut self) -> Vec<Part<'_, 'a>> {
         let aggregators = self.aggregator.parts_mut().iter_mut();
         let logs = self.traffic.iter_mut().zip(&mut self.flows);
-        let aggregation = self.aggregation;
         let part = |(aggregator, (traffic, flows))| Part {
-            aggregation,
             aggregator,
             traffic,
             flows,
@@ -313,13 +306,15 @@ impl<'a> Logs<'a> {
 
 impl Part<'_, '_> {
     fn add(&mut self, flows: &[Flow]) {
+        let mut scopes = Vec::with_capacity(BLOCK.min(flows.len()));
         for block in flows.chunks(BLOCK) {
-            self.aggregator.add(block);
-            let scope = |flow| Some((flow, self.aggregation.scope(flow)?));
-            let scopes: Vec<(&Flow, FlowScope)> = block.iter().filter_map(scope).collect();
-            self.traffic.add_within(scopes.iter().copied());
+            scopes.clear();
+            self.aggregator.add_and_scope(block, &mut scopes);
+            let scoped = block.iter().zip(&scopes);
+            let scoped = scoped.filter_map(|(flow, scope)| Some((flow, (*scope)?)));
+            self.traffic.add_within(scoped.clone());
             if let Some(log) = self.flows {
-                log.add_within(scopes);
+                log.add_within(scoped);
             }
         }
     }

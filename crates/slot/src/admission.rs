@@ -31,6 +31,24 @@ pub struct FlowScope {
     pub enters: [bool; 2],
 }
 
+impl FlowScope {
+    pub(crate) fn new(
+        (first_slot, last_slot): (SlotIndex, SlotIndex),
+        zones: [Zone; 2],
+        admitted: &Result<Admitted, Skip>,
+    ) -> Self {
+        let enters = admitted
+            .as_ref()
+            .map_or([false; 2], |admitted| admitted.counts_for);
+        Self {
+            first_slot,
+            last_slot,
+            zones,
+            enters,
+        }
+    }
+}
+
 /// Why a flow enters no aggregate; of several reasons the first counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skip {
@@ -47,16 +65,19 @@ pub(crate) enum Skip {
 }
 
 impl Aggregation {
-    /// Decides on a flow that starts in the time range, by its first and last slot too.
+    /// Decides on a flow that starts in the time range, by its first and last slot too; and where its ends are.
     #[inline]
     pub(crate) fn admit(
         &self,
         flow: &Flow,
         slots: (SlotIndex, SlotIndex),
-    ) -> Result<Admitted, Skip> {
-        let interest = self.interest(flow)?;
+    ) -> ([Zone; 2], Result<Admitted, Skip>) {
         let ends = [flow.src.ip.into(), flow.dst.ip.into()];
-        self.admit_between(ends, self.zones(ends), interest, slots)
+        let zones = [self.topology.zone(ends[0]), self.topology.zone(ends[1])];
+        let interest = self.interest(flow);
+        let admitted =
+            interest.and_then(|interest| self.admit_between(ends, zones, interest, slots));
+        (zones, admitted)
     }
 
     #[inline]
@@ -65,11 +86,6 @@ impl Aggregation {
             return Err(Skip::OtherTransport);
         }
         self.family.interest(flow).ok_or(Skip::NotOfInterest)
-    }
-
-    #[inline]
-    fn zones(&self, ends: [AddressBits; 2]) -> [Zone; 2] {
-        [self.topology.zone(ends[0]), self.topology.zone(ends[1])]
     }
 
     /// Decides on a flow of interest by its ends.
@@ -116,7 +132,7 @@ impl Aggregation {
         }
         let slot_of = |time| self.slot_length.slot_of(time);
         let slots = (slot_of(flow.span.start()), slot_of(flow.span.end()));
-        self.admit(flow, slots).err().unwrap_or(last)
+        self.admit(flow, slots).1.err().unwrap_or(last)
     }
 
     /// Whether a flow enters an aggregate of its initiator, and of its responder.
@@ -155,17 +171,8 @@ impl Aggregation {
     #[inline]
     pub fn scope(&self, flow: &Flow) -> Option<FlowScope> {
         let slots = self.slots_of(flow)?;
-        let ends = [flow.src.ip.into(), flow.dst.ip.into()];
-        let zones = self.zones(ends);
-        let interest = self.interest(flow);
-        let admitted =
-            interest.and_then(|interest| self.admit_between(ends, zones, interest, slots));
-        Some(FlowScope {
-            first_slot: slots.0,
-            last_slot: slots.1,
-            zones,
-            enters: admitted.map_or([false; 2], |admitted| admitted.counts_for),
-        })
+        let (zones, admitted) = self.admit(flow, slots);
+        Some(FlowScope::new(slots, zones, &admitted))
     }
 }
 

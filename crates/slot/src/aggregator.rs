@@ -4,7 +4,7 @@ use peerscope_flow::{Flow, SlotIndex, SlotLength, Span, Timestamp};
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::admission::Skip;
+use crate::admission::{FlowScope, Skip};
 use crate::carried::Carried;
 use crate::close::{close, whole};
 use crate::distinct::DistinctCounter;
@@ -163,7 +163,15 @@ impl<'a> Aggregator<'a> {
     pub fn add(&mut self, flows: &[Flow]) {
         let mut views = Views::default();
         for block in flows.chunks(BLOCK) {
-            self.add_block(block, &mut views);
+            self.add_block(block, &mut views, None);
+        }
+    }
+
+    /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each, which has to be found out anyway.
+    pub fn add_and_scope(&mut self, flows: &[Flow], scopes: &mut Vec<Option<FlowScope>>) {
+        let mut views = Views::default();
+        for block in flows.chunks(BLOCK) {
+            self.add_block(block, &mut views, Some(scopes));
         }
     }
 
@@ -180,7 +188,7 @@ impl<'a> Aggregator<'a> {
             if starts().any(|start| start < self.config.slot_length.start_of(current)) {
                 return Err(OutOfOrder);
             }
-            self.add_block(block, &mut views);
+            self.add_block(block, &mut views, None);
             let latest = starts()
                 .max()
                 .map(|start| self.config.slot_length.slot_of(start));
@@ -195,17 +203,26 @@ impl<'a> Aggregator<'a> {
 
     /// Works step by step: a step's loads from memory do not wait for each other, and a wrongly
     /// guessed branch of the first step throws away no work of the others.
-    fn add_block<'f>(&mut self, block: &'f [Flow], views: &mut Views<'f>) {
+    fn add_block<'f>(
+        &mut self,
+        block: &'f [Flow],
+        views: &mut Views<'f>,
+        mut scopes: Option<&mut Vec<Option<FlowScope>>>,
+    ) {
+        for flow in block {
+            let (scope, admitted) = self.admit(flow, views);
+            if let Some(scopes) = &mut scopes {
+                scopes.push(scope);
+            }
+            if let Err(reason) = admitted {
+                self.skipped.count(reason);
+            }
+        }
         let Views {
             whole,
             spanning,
             parts,
         } = views;
-        for flow in block {
-            if let Err(reason) = self.admit(flow, whole, spanning) {
-                self.skipped.count(reason);
-            }
-        }
         for view in whole.iter_mut() {
             view.number = self.hosts.number(view.host);
             view.place = self.open.place(view.first);
@@ -263,24 +280,29 @@ impl<'a> Aggregator<'a> {
         finish_all(self.config, vec![self])
     }
 
-    /// Appends what the monitored ends see of a flow.
+    /// Appends what the monitored ends see of a flow; and what [`Aggregation::scope`] says of it.
     #[inline]
     fn admit<'f>(
         &mut self,
         flow: &'f Flow,
-        whole: &mut Vec<View<'f>>,
-        spanning: &mut Vec<(View<'f>, SlotIndex)>,
-    ) -> Result<(), Skip> {
+        views: &mut Views<'f>,
+    ) -> (Option<FlowScope>, Result<(), Skip>) {
         let config = self.config;
         if !config.covers(flow.span.start()) {
-            return Err(Skip::OutsideTime);
+            return (None, Err(Skip::OutsideTime));
         }
         let (first, last) = self.latest.slots_of(flow.span, config.slot_length);
         // A record with an absurd end does not move the end of the trace.
-        if last.0.abs_diff(first.0) < config.max_slots_per_flow {
+        let is_short = last.0.abs_diff(first.0) < config.max_slots_per_flow;
+        if is_short {
             self.slots = union(self.slots, Some((first, last)));
         }
-        let admitted = config.admit(flow, (first, last))?;
+        let (zones, admitted) = config.admit(flow, (first, last));
+        let scope = is_short.then(|| FlowScope::new((first, last), zones, &admitted));
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(reason) => return (scope, Err(reason)),
+        };
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
         let ends = match admitted.counts_for {
             [true, true] => 0..2,
@@ -289,7 +311,7 @@ impl<'a> Aggregator<'a> {
         for end in ends {
             let view = View {
                 flow,
-                host: admitted.ends[end].masked_v6(config.ipv6_host_mask),
+                host: config.host_of(admitted.ends[end]),
                 peer: admitted.ends[1 - end],
                 peer_in_isp: admitted.inside_isp[1 - end],
                 direction: Direction::BOTH[end],
@@ -300,12 +322,12 @@ impl<'a> Aggregator<'a> {
                 row: 0,
             };
             if first == last {
-                whole.push(view);
+                views.whole.push(view);
             } else {
-                spanning.push((view, last));
+                views.spanning.push((view, last));
             }
         }
-        Ok(())
+        (scope, Ok(()))
     }
 
     fn add_spanning<'f>(&mut self, mut view: View<'f>, last: SlotIndex, parts: &mut Vec<Part<'f>>) {

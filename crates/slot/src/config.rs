@@ -156,8 +156,9 @@ impl Aggregation {
     }
 
     /// The host that an address belongs to: itself, or its prefix for grouped IPv6 hosts.
-    pub fn host_of(&self, ip: IpAddr) -> IpAddr {
-        AddressBits::from(ip).masked_v6(self.ipv6_host_mask).into()
+    #[inline]
+    pub fn host_of(&self, address: AddressBits) -> AddressBits {
+        address.masked_v6(self.ipv6_host_mask)
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
     fn hosts_are_grouped_by_prefix_in_ipv6_only() {
         let plain = Aggregation::new(Family::any(), Topology::everything_monitored());
         let grouped = plain.clone().with_ipv6_hosts_by_prefix(64).unwrap();
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let ip = |text: &str| AddressBits::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(plain.host_of(ip("2001:db8::1:2")), ip("2001:db8::1:2"));
         assert_eq!(grouped.host_of(ip("2001:db8::1:2")), ip("2001:db8::"));
         assert_eq!(grouped.host_of(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));

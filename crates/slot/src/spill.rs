@@ -15,7 +15,7 @@ use crate::aggregator::Totals;
 use crate::close::close;
 use crate::distinct::Start;
 use crate::open_slot::OpenSlot;
-use crate::{Aggregation, Aggregator, HostSlots, Precision};
+use crate::{Aggregation, Aggregator, FlowScope, HostSlots, Precision};
 
 /// A [`ParallelAggregator`](crate::ParallelAggregator) that holds no more than so much memory for
 /// the flows themselves: what it needs of them to count distinct peers and ports, 12 bytes for each
@@ -157,15 +157,27 @@ impl<'a> SpillingAggregator<'a> {
     }
 }
 
-impl SpillingPart<'_> {
+impl<'a> SpillingPart<'a> {
     /// Adds a batch of flows. An error of the file is kept for
     /// [`finish`](SpillingAggregator::finish), and ends the work.
     pub fn add(&mut self, flows: &[Flow]) {
+        self.add_batches(flows, Aggregator::add);
+    }
+
+    /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each. An error of the
+    /// file is kept for [`finish`](SpillingAggregator::finish), and ends the work.
+    pub fn add_and_scope(&mut self, flows: &[Flow], scopes: &mut Vec<Option<FlowScope>>) {
+        self.add_batches(flows, |aggregator, batch| {
+            aggregator.add_and_scope(batch, scopes);
+        });
+    }
+
+    fn add_batches(&mut self, flows: &[Flow], mut add: impl FnMut(&mut Aggregator<'a>, &[Flow])) {
         for batch in flows.chunks(BATCH) {
             if self.error.is_some() {
                 return;
             }
-            self.aggregator.add(batch);
+            add(&mut self.aggregator, batch);
             match self.room.checked_sub(batch.len()) {
                 Some(room) => self.room = room,
                 None => self.error = self.bound().err(),
