@@ -7,9 +7,7 @@ use crate::{Aggregation, SkippedFlows};
 /// A flow that enters the aggregate of one of its ends, or of both.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admitted {
-    /// Initiator and responder.
-    pub(crate) ends: [AddressBits; 2],
-    /// Whether the end lies inside the provider's network.
+    /// Of initiator and responder: whether the end lies inside the provider's network.
     pub(crate) inside_isp: [bool; 2],
     /// Whether the end's aggregate takes the flow.
     pub(crate) counts_for: [bool; 2],
@@ -118,7 +116,6 @@ impl Aggregation {
             return Err(Skip::TooLong);
         }
         Ok(Admitted {
-            ends,
             inside_isp: zones.map(Zone::is_inside_isp),
             counts_for,
             control: interest.control,

@@ -210,11 +210,7 @@ impl<'a> Aggregator<'a> {
         mut scopes: Option<&mut Vec<Option<FlowScope>>>,
     ) {
         for flow in block {
-            let (scope, admitted) = self.admit(flow, views);
-            if let Some(scopes) = &mut scopes {
-                scopes.push(scope);
-            }
-            if let Err(reason) = admitted {
+            if let Err(reason) = self.admit(flow, views, scopes.as_deref_mut()) {
                 self.skipped.count(reason);
             }
         }
@@ -224,7 +220,7 @@ impl<'a> Aggregator<'a> {
             parts,
         } = views;
         for view in whole.iter_mut() {
-            view.number = self.hosts.number(view.host);
+            view.number = self.hosts.number(self.config.host_of(view.host()));
             view.place = self.open.place(view.first);
             view.row = self.open.at(view.place).row(view.number);
         }
@@ -280,16 +276,20 @@ impl<'a> Aggregator<'a> {
         finish_all(self.config, vec![self])
     }
 
-    /// Appends what the monitored ends see of a flow; and what [`Aggregation::scope`] says of it.
+    /// Appends what the monitored ends see of a flow, and what [`Aggregation::scope`] says of it.
     #[inline]
     fn admit<'f>(
         &mut self,
         flow: &'f Flow,
         views: &mut Views<'f>,
-    ) -> (Option<FlowScope>, Result<(), Skip>) {
+        scopes: Option<&mut Vec<Option<FlowScope>>>,
+    ) -> Result<(), Skip> {
         let config = self.config;
         if !config.covers(flow.span.start()) {
-            return (None, Err(Skip::OutsideTime));
+            if let Some(scopes) = scopes {
+                scopes.push(None);
+            }
+            return Err(Skip::OutsideTime);
         }
         let (first, last) = self.latest.slots_of(flow.span, config.slot_length);
         // A record with an absurd end does not move the end of the trace.
@@ -298,11 +298,10 @@ impl<'a> Aggregator<'a> {
             self.slots = union(self.slots, Some((first, last)));
         }
         let (zones, admitted) = config.admit(flow, (first, last));
-        let scope = is_short.then(|| FlowScope::new((first, last), zones, &admitted));
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(reason) => return (scope, Err(reason)),
-        };
+        if let Some(scopes) = scopes {
+            scopes.push(is_short.then(|| FlowScope::new((first, last), zones, &admitted)));
+        }
+        let admitted = admitted?;
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
         let ends = match admitted.counts_for {
             [true, true] => 0..2,
@@ -311,8 +310,6 @@ impl<'a> Aggregator<'a> {
         for end in ends {
             let view = View {
                 flow,
-                host: config.host_of(admitted.ends[end]),
-                peer: admitted.ends[1 - end],
                 peer_in_isp: admitted.inside_isp[1 - end],
                 direction: Direction::BOTH[end],
                 control: admitted.control,
@@ -327,11 +324,11 @@ impl<'a> Aggregator<'a> {
                 views.spanning.push((view, last));
             }
         }
-        (scope, Ok(()))
+        Ok(())
     }
 
     fn add_spanning<'f>(&mut self, mut view: View<'f>, last: SlotIndex, parts: &mut Vec<Part<'f>>) {
-        view.number = self.hosts.number(view.host);
+        view.number = self.hosts.number(self.config.host_of(view.host()));
         let reach = last.min(self.horizon).max(view.first);
         self.add_portions(view, (view.first, reach), parts);
         if reach < last {

@@ -37,8 +37,6 @@ impl Carried {
     fn view(&self) -> View<'_> {
         View {
             flow: &self.flow,
-            host: self.flow.src.ip.into(),
-            peer: self.flow.dst.ip.into(),
             peer_in_isp: false,
             direction: self.direction,
             control: self.control,

@@ -153,8 +153,6 @@ pub(crate) struct OpenSlot {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) flow: &'a Flow,
-    pub(crate) host: AddressBits,
-    pub(crate) peer: AddressBits,
     pub(crate) peer_in_isp: bool,
     pub(crate) direction: Direction,
     pub(crate) control: Option<SystemId>,
@@ -166,6 +164,28 @@ pub(crate) struct View<'a> {
     pub(crate) place: usize,
     /// The host's row in it.
     pub(crate) row: u32,
+}
+
+impl View<'_> {
+    pub(crate) fn host(&self) -> AddressBits {
+        let [host, _] = self.oriented([&self.flow.src, &self.flow.dst]);
+        host.ip.into()
+    }
+
+    fn peer(&self) -> AddressBits {
+        let [_, peer] = self.oriented([&self.flow.src, &self.flow.dst]);
+        peer.ip.into()
+    }
+
+    /// What is of the initiator and of the responder, as what is of the host and of its peer.
+    ///
+    /// By reference: what is picked from a copy has to wait until that is written.
+    pub(crate) fn oriented<'v, T>(&self, [initiator, responder]: [&'v T; 2]) -> [&'v T; 2] {
+        match self.direction {
+            Direction::InOut => [initiator, responder],
+            Direction::OutIn => [responder, initiator],
+        }
+    }
 }
 
 const GROUPS_PER_ROW: u32 = 4;
@@ -197,9 +217,10 @@ impl OpenSlot {
         if view.flow.transport == Transport::Tcp {
             self.handshakes[row].add_started(view.flow, view.direction);
         }
-        let (peer, peer_is_v6) = match view.peer.to_v4_bits() {
+        let address = view.peer();
+        let (peer, peer_is_v6) = match address.to_v4_bits() {
             Some(v4) => (v4, false),
-            None => (self.v6_number(view.peer), true),
+            None => (self.v6_number(address), true),
         };
         self.starts.push(Start {
             group: group(view.row, transport, view.direction),

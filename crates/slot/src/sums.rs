@@ -54,10 +54,9 @@ impl Sums {
     #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
         let flow = view.flow;
-        let bytes = [flow.fwd.bytes, flow.rev.bytes];
-        let sender = view.direction as usize;
-        let packets = flow.fwd.packets.saturating_add(flow.rev.packets);
-        self.add_volume(bytes[sender], bytes[1 - sender], packets);
+        let [sent, rcvd] = view.oriented([&flow.fwd, &flow.rev]);
+        let packets = sent.packets.saturating_add(rcvd.packets);
+        self.add_volume(sent.bytes, rcvd.bytes, packets);
         self.add_live(view);
     }
 
@@ -68,10 +67,7 @@ impl Sums {
         view: &View<'_>,
         portion: &Portion,
     ) {
-        let (sent, rcvd) = match view.direction {
-            Direction::InOut => (portion.fwd_bytes, portion.rev_bytes),
-            Direction::OutIn => (portion.rev_bytes, portion.fwd_bytes),
-        };
+        let [sent, rcvd] = view.oriented([&portion.fwd_bytes, &portion.rev_bytes]);
         self.add_volume(sent.whole, rcvd.whole, portion.packets.whole);
         let portion = Fractions {
             sent: sent.fraction,
