@@ -7,7 +7,7 @@ use peerscope_cluster::{Dbscan1d, MinPoints, Radius, Scale, Search, Sensitivity,
 fn clustering(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cluster");
     group.sample_size(10);
-    for size in sizes(&[10_000, 100_000, 1_000_000, 10_000_000]) {
+    for size in sizes(&[10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]) {
         let mut random = Random::new(1);
         let values: Vec<f64> = (0..size).map(|_| random.unit()).collect();
         group.throughput(Throughput::Elements(size as u64));

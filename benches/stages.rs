@@ -1,7 +1,7 @@
 //! What each stage of an analysis costs, from the file to the findings, on the preset `minipop-2008` (25 h).
 //!
-//! Stages run one after the other on one thread, and times are those that this thread was on a
-//! processor, where the system tells (Linux): a busy machine does not distort them.
+//! Stages run one after the other. On one thread times are those that it was on a processor, where the system
+//! tells (Linux): a busy machine does not distort them. On two they are those on the wall.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -19,12 +19,16 @@ use peerscope_correlate::{
 use peerscope_findings::{Detectors, FindingsConfig, FlowLog, Scene, TrafficLog};
 use peerscope_flow::{Family, Flow};
 use peerscope_metric::{MetricSet, SampleTable};
-use peerscope_read::{ParquetOptions, ParquetWriter, ReadOptions, Source, WriteError};
+use peerscope_read::{
+    ParquetOptions, ParquetWriter, Policy, ReadError, ReadOptions, Source, WriteError,
+};
 use peerscope_simulate::{Scenario, ScenarioError, Simulation};
 use peerscope_slot::{Aggregation, aggregate};
+use rayon::prelude::*;
 
 fn stages(criterion: &mut Criterion) {
-    let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else {
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let (Ok(one), Ok(two)) = (pool(1), pool(2)) else {
         return;
     };
     let mut group = criterion.benchmark_group("stages");
@@ -38,7 +42,7 @@ fn stages(criterion: &mut Criterion) {
         let Ok((config, flows)) = made else { continue };
         let mut stages = Stages {
             group: &mut group,
-            pool: &pool,
+            pools: [&one, &two],
             size,
         };
         whole_way(&mut stages, &config, &flows);
@@ -105,15 +109,21 @@ fn whole_way(stages: &mut Stages<'_, '_>, config: &Aggregation, flows: &[Flow]) 
         "09-traffic",
         || (),
         |()| {
-            let mut traffic = TrafficLog::new(config);
-            traffic.add(flows);
-            traffic.finish()
+            let traffic = shared_out(flows, || TrafficLog::new(config), TrafficLog::add);
+            let whole = traffic.into_iter().reduce(|mut whole, more| {
+                whole.merge(more);
+                whole
+            });
+            whole.map(TrafficLog::finish)
         },
     );
     let log = || {
-        let mut log = FlowLog::new(config);
-        log.add(flows);
-        log
+        let logs = shared_out(flows, || FlowLog::new(config), FlowLog::add);
+        let whole = logs.into_iter().reduce(|mut whole, more| {
+            whole.merge(more);
+            whole
+        });
+        whole.unwrap_or_else(|| FlowLog::new(config))
     };
     stages.time("10-log", || (), |()| log());
     let detectors = Detectors::built_in(&FindingsConfig::default());
@@ -122,14 +132,28 @@ fn whole_way(stages: &mut Stages<'_, '_>, config: &Aggregation, flows: &[Flow]) 
     });
 }
 
+/// What is made of the flows, a part on each thread.
+fn shared_out<'f, L: Send>(
+    flows: &'f [Flow],
+    new: impl Fn() -> L + Sync,
+    add: impl Fn(&mut L, &'f [Flow]) + Sync,
+) -> Vec<L> {
+    let share = flows.len().div_ceil(rayon::current_num_threads()).max(1);
+    let part = |flows| {
+        let mut log = new();
+        add(&mut log, flows);
+        log
+    };
+    flows.par_chunks(share).map(part).collect()
+}
+
 /// Every metric of every system clustered, as `correlate` does first.
 fn cluster(table: &SampleTable) -> usize {
     let columns = 0..table.metrics().len();
-    let of_systems = table.clustered_systems().flat_map(|system| {
-        let columns = columns.clone();
-        columns.map(move |column| table.column(system, column).map(|(_, value)| value))
-    });
-    let searched = of_systems.filter_map(|values| {
+    let of_system = |system| columns.clone().map(move |column| (system, column));
+    let all: Vec<_> = table.clustered_systems().flat_map(of_system).collect();
+    let searched = all.into_par_iter().filter_map(|(system, column)| {
+        let values = table.column(system, column).map(|(_, value)| value);
         let sorted = SortedValues::new(values).ok()?;
         Search::default().run(&sorted).ok()
     });
@@ -146,14 +170,17 @@ fn write(flows: &[Flow]) -> Result<PathBuf, WriteError> {
     Ok(path)
 }
 
-fn read(path: &Path) -> usize {
-    let flows = Source::open(path, &ReadOptions::new()).and_then(Source::into_flows);
-    flows.map_or(0, |flows| flows.flatten().count())
+fn read(path: &Path) -> Result<usize, ReadError> {
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let mut counts = vec![0; rayon::current_num_threads()];
+    let source = Source::open(path, &options)?;
+    source.share_out(&mut counts, |count, flows| *count += flows.len())?;
+    Ok(counts.iter().sum())
 }
 
 struct Stages<'c, 'm> {
     group: &'c mut BenchmarkGroup<'m, WallTime>,
-    pool: &'c rayon::ThreadPool,
+    pools: [&'c rayon::ThreadPool; 2],
     size: usize,
 }
 
@@ -165,22 +192,25 @@ impl Stages<'_, '_> {
         prepare: impl Fn() -> I + Sync,
         work: impl Fn(I) -> O + Sync,
     ) {
-        let run = || {
-            let input = prepare();
-            let start = Stopwatch::start();
-            let output = std::hint::black_box(work(input));
-            let taken = start.stop();
-            drop(output);
-            taken
-        };
-        self.group
-            .bench_function(BenchmarkId::new(stage, self.size), |bencher| {
-                bencher.iter_custom(|times| self.pool.install(|| (0..times).map(|_| run()).sum()));
+        for pool in self.pools {
+            let threads = pool.current_num_threads();
+            let run = || {
+                let input = prepare();
+                let start = Stopwatch::start(threads);
+                let output = std::hint::black_box(work(input));
+                let taken = start.stop();
+                drop(output);
+                taken
+            };
+            let id = BenchmarkId::new(format!("{stage}/threads-{threads}"), self.size);
+            self.group.bench_function(id, |bencher| {
+                bencher.iter_custom(|times| pool.install(|| (0..times).map(|_| run()).sum()));
             });
+        }
     }
 }
 
-/// Time of this thread on a processor; time on the wall where the system does not tell.
+/// Time of one thread on a processor; time on the wall of several, and where the system does not tell.
 struct Stopwatch {
     wall: Instant,
     processor: Option<Duration>,
@@ -191,10 +221,10 @@ impl Stopwatch {
         clippy::disallowed_methods,
         reason = "a stopwatch around the library, not in it"
     )]
-    fn start() -> Self {
+    fn start(threads: usize) -> Self {
         Self {
             wall: Instant::now(),
-            processor: on_processor(),
+            processor: on_processor().filter(|_| threads == 1),
         }
     }
 

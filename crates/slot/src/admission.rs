@@ -33,16 +33,13 @@ impl FlowScope {
     pub(crate) fn new(
         (first_slot, last_slot): (SlotIndex, SlotIndex),
         zones: [Zone; 2],
-        admitted: &Result<Admitted, Skip>,
+        admitted: Result<Admitted, Skip>,
     ) -> Self {
-        let enters = admitted
-            .as_ref()
-            .map_or([false; 2], |admitted| admitted.counts_for);
         Self {
             first_slot,
             last_slot,
             zones,
-            enters,
+            enters: admitted.map_or([false; 2], |admitted| admitted.counts_for),
         }
     }
 }
@@ -169,7 +166,7 @@ impl Aggregation {
     pub fn scope(&self, flow: &Flow) -> Option<FlowScope> {
         let slots = self.slots_of(flow)?;
         let (zones, admitted) = self.admit(flow, slots);
-        Some(FlowScope::new(slots, zones, &admitted))
+        Some(FlowScope::new(slots, zones, admitted))
     }
 }
 

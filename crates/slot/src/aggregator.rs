@@ -299,7 +299,7 @@ impl<'a> Aggregator<'a> {
         }
         let (zones, admitted) = config.admit(flow, (first, last));
         if let Some(scopes) = scopes {
-            scopes.push(is_short.then(|| FlowScope::new((first, last), zones, &admitted)));
+            scopes.push(is_short.then(|| FlowScope::new((first, last), zones, admitted)));
         }
         let admitted = admitted?;
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
