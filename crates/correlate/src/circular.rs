@@ -17,21 +17,25 @@ impl HostOverlaps {
         let slots = first.len();
         // The intersection's size as a function of the shift is piecewise linear. Every pair of
         // an edge of the first set and one of the second bends it by one.
-        let mut bends = vec![0_i64; 2 * slots + 1];
+        let mut bends = vec![0_i32; 2 * slots];
         let second_edges = edges(second);
         for (from, sign) in edges(first) {
             for &(to, other) in &second_edges {
-                bends[to + slots - from] -= sign * other;
+                // The last bend is behind the last shift.
+                if let Some(bend) = bends.get_mut(to + slots - from) {
+                    *bend -= sign * other;
+                }
             }
         }
         // Shifts from -slots to slots without wrapping; a circular shift is the sum of two.
         let (mut slope, mut height) = (0, 0);
         let mut circular = vec![0_u32; slots];
-        for (shift, bend) in bends[..2 * slots].iter().enumerate() {
-            // `height` is that of `shift - slots` here.
-            circular[shift % slots] += u32::try_from(height).unwrap_or(0);
-            slope += bend;
-            height += slope;
+        for bends in bends.chunks(slots.max(1)) {
+            for (overlap, bend) in circular.iter_mut().zip(bends) {
+                *overlap += u32::try_from(height).unwrap_or(0);
+                slope += bend;
+                height += slope;
+            }
         }
         Self { by_shift: circular }
     }
@@ -58,7 +62,7 @@ impl HostOverlaps {
 }
 
 /// Where a set begins (+1) and ends (-1).
-fn edges(set: &[bool]) -> Vec<(usize, i64)> {
+fn edges(set: &[bool]) -> Vec<(usize, i32)> {
     let mut edges = Vec::new();
     let mut inside = false;
     for (at, &member) in set.iter().chain([&false]).enumerate() {

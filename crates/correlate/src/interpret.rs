@@ -161,7 +161,8 @@ impl Context<'_> {
     fn rank(&self, metric: &str, clusters: &[Interval]) -> Option<Proposal> {
         let column = self.table.metric_index(metric)?;
         let samples: Vec<(usize, f64)> = self.table.column(self.id, column).collect();
-        let whole = self.overlaps(samples.iter().map(|(row, _)| *row));
+        let rows: Vec<usize> = samples.iter().map(|(row, _)| *row).collect();
+        let whole = self.overlaps(&rows);
         let mut ranked: Vec<RankedCluster> = clusters
             .iter()
             .map(|cluster| {
@@ -217,23 +218,24 @@ impl Context<'_> {
     }
 
     /// Some samples against every settled metric.
-    fn overlaps(&self, rows: impl Iterator<Item = usize>) -> Vec<Overlap> {
-        let mut overlaps = vec![Overlap::default(); self.settled.len()];
+    fn overlaps(&self, rows: &[usize]) -> Vec<Overlap> {
         let matrix = self.table.matrix();
-        for row in rows {
-            let values = matrix.row(row);
-            for (overlap, settled) in overlaps.iter_mut().zip(&self.settled) {
-                let defined = !values[settled.column].is_nan();
+        let overlap = |settled: &Settled| {
+            let values = matrix.column(settled.column);
+            let mut overlap = Overlap::default();
+            for &row in rows {
+                let defined = !values[row].is_nan();
                 overlap.all += usize::from(defined);
                 overlap.marked += usize::from(defined && settled.marked[row]);
             }
-        }
-        overlaps
+            overlap
+        };
+        self.settled.iter().map(overlap).collect()
     }
 
     /// Over samples in which both metrics are defined.
     fn coincides(&self, column: usize, whole: &[Overlap], rows: &[usize]) -> Option<Reason> {
-        let own = self.overlaps(rows.iter().copied());
+        let own = self.overlaps(rows);
         let overlaps = self.settled.iter().zip(whole.iter().zip(&own));
         let candidates = overlaps.filter(|(other, _)| other.column != column);
         let measured = candidates.filter_map(|(other, (whole, own))| {

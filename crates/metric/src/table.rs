@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, ShapeBuilder};
 use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
 use peerscope_slot::{HostSlots, Precision};
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ use crate::MetricSet;
 #[derive(Clone, Debug)]
 pub struct SampleTable {
     keys: Vec<SampleKey>,
-    /// NaN where undefined; never handed out as a number.
+    /// NaN where undefined; never handed out as a number. Metric by metric in memory, as they are asked for.
     values: Array2<f64>,
     metrics: Vec<String>,
     units: Vec<String>,
@@ -43,6 +43,9 @@ pub struct SampleKey {
     pub edge: bool,
 }
 
+/// Samples that one thread evaluates at a time: a page of each metric.
+const BLOCK: usize = 512;
+
 impl SampleTable {
     /// Evaluates the metrics for every aggregate, on the threads of the current rayon pool.
     ///
@@ -61,13 +64,16 @@ impl SampleTable {
             edge: is_edge(row.slot),
         });
         // Zeroed memory is first touched by the thread that writes the values.
-        let mut values = Array2::zeros((rows.len(), metrics.len()));
-        if let Some(cells) = values.as_slice_mut() {
-            cells
-                .par_chunks_mut(metrics.len())
-                .zip(rows)
-                .for_each(|(cells, row)| metrics.evaluate(row, slot_length, cells));
-        }
+        let mut values = Array2::zeros((rows.len(), metrics.len()).f());
+        let blocks = values.axis_chunks_iter_mut(Axis(0), BLOCK);
+        let blocks: Vec<_> = blocks.zip(rows.chunks(BLOCK)).collect();
+        blocks.into_par_iter().for_each(|(mut block, rows)| {
+            let mut sample = vec![0.0; metrics.len()];
+            for (cells, row) in block.rows_mut().into_iter().zip(rows) {
+                metrics.evaluate(row, slot_length, &mut sample);
+                ArrayView1::from(&sample).assign_to(cells);
+            }
+        });
         let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());
         Self {
             keys: keys.collect(),
@@ -200,7 +206,8 @@ impl SampleTable {
             .filter(|(_, value)| !value.is_nan())
     }
 
-    /// The values as a matrix of samples by metrics. NaN marks an undefined value.
+    /// The values as a matrix of samples by metrics, of which each column is one piece of memory. NaN marks an undefined
+    /// value.
     pub fn matrix(&self) -> ArrayView2<'_, f64> {
         self.values.view()
     }
