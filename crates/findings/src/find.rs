@@ -211,8 +211,9 @@ impl Detectors {
             .collect();
         // Causes tell departed hosts from those behind a NAT.
         let telling = withheld(scene, &Kind::DepartedHosts).is_none();
-        // All that is about one host while its flows are in cache.
-        let hosts = scene.hosts().par_iter().map(|host| {
+        // All that is about one host while its flows are in cache; hosts one by one, as in the scene.
+        let hosts = scene.hosts().par_iter().with_max_len(1);
+        let hosts = hosts.map(|host| {
             let found = at_each.iter().flat_map(|look| look(scene, host));
             let causes = telling.then(|| cause_counts(scene, host, self.config.departure));
             (found.collect::<Vec<Finding>>(), causes)

@@ -122,6 +122,7 @@ impl<'a> FlowLog<'a> {
         hosts.sort_unstable_by_key(|(host, _)| *host);
         let joined = hosts
             .into_par_iter()
+            .with_max_len(1)
             .map(|(host, pieces)| (host.into(), join(pieces, &ranks)));
         Sorted {
             hosts: joined.collect(),

@@ -54,7 +54,9 @@ impl<'a> Scene<'a> {
         );
         let keys = table.keys();
         let family = aggregation.family();
-        let hosts = hosts.into_par_iter().map(|(ip, flows)| {
+        // One by one: some have a thousand times the flows of others.
+        let hosts = hosts.into_par_iter().with_max_len(1);
+        let hosts = hosts.map(|(ip, flows)| {
             let first = keys.partition_point(|key| key.host < ip);
             let end = keys.partition_point(|key| key.host <= ip);
             let host = Host::new(ip, system_of(table, first..end), flows, first..end);

@@ -167,7 +167,8 @@ impl<'a> Aggregator<'a> {
         }
     }
 
-    /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each, which has to be found out anyway.
+    /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each, which has to be found
+    /// out anyway.
     pub fn add_and_scope(&mut self, flows: &[Flow], scopes: &mut Vec<Option<FlowScope>>) {
         let mut views = Views::default();
         for block in flows.chunks(BLOCK) {

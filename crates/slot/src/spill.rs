@@ -164,8 +164,9 @@ impl<'a> SpillingPart<'a> {
         self.add_batches(flows, Aggregator::add);
     }
 
-    /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each. An error of the
-    /// file is kept for [`finish`](SpillingAggregator::finish), and ends the work.
+    /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each, which has to be found
+    /// out anyway. An error of the file is kept for [`finish`](SpillingAggregator::finish), and ends the
+    /// work: nothing is appended any more.
     pub fn add_and_scope(&mut self, flows: &[Flow], scopes: &mut Vec<Option<FlowScope>>) {
         self.add_batches(flows, |aggregator, batch| {
             aggregator.add_and_scope(batch, scopes);

@@ -1,9 +1,10 @@
 //! Very active hosts (SIGMETRICS 2009, section 8.4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peerscope_correlate::{HeavyHost, Severity};
 use peerscope_flow::SystemId;
+use rayon::prelude::*;
 
 use super::{evidence, median};
 use crate::host::Host;
@@ -59,14 +60,16 @@ impl VeryActive {
     /// Very active hosts.
     pub fn find(&self, scene: &Scene<'_>) -> Vec<Finding> {
         let heavy = &scene.correlation().heavy_hosts;
-        let mut medians: BTreeMap<SystemId, f64> = BTreeMap::new();
+        let system_of = |heavy: &HeavyHost| scene.aggregation().family().system_id(&heavy.system);
+        let systems: BTreeSet<SystemId> = heavy.iter().filter_map(system_of).collect();
+        let medians = systems.into_iter().map(|id| (id, typical(scene, id)));
+        let medians: BTreeMap<SystemId, f64> = medians.collect();
         heavy
-            .iter()
+            .par_iter()
             .filter_map(|heavy| {
                 let host = scene.host(heavy.host)?;
-                let id = scene.aggregation().family().system_id(&heavy.system)?;
-                let typical = *medians.entry(id).or_insert_with(|| typical(scene, id));
-                self.examine(scene, heavy, host, typical)
+                let typical = medians.get(&system_of(heavy)?)?;
+                self.examine(scene, heavy, host, *typical)
             })
             .collect()
     }

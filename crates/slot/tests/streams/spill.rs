@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io;
 
+use peerscope_flow::Timestamp;
 use peerscope_slot::{HostSlot, SpillingAggregator, TransportSlot};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use super::common::{batch, config, flow, whole};
+use super::common::{SLOT, batch, config, flow, whole};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -35,6 +36,25 @@ proptest! {
             prop_assert_eq!(spilled > 0, found.rows().iter().any(started));
         }
         prop_assert!(memory < 10_000_000 || spilled == 0);
+    }
+}
+
+proptest! {
+    #[test]
+    fn scopes_told_on_the_way_are_those_of_each_flow(
+        flows in prop::collection::vec(flow(), 0..200),
+        ahead in 0_usize..3,
+    ) {
+        let from = Timestamp::from_micros(20 * SLOT);
+        let config = config().with_from(from).with_max_slots_per_flow(10);
+        let mut aggregator = SpillingAggregator::new(&config, 1_000, tempfile::tempfile);
+        let part = &mut aggregator.parts_mut()[0];
+        let mut scopes = vec![None; ahead];
+        part.add_and_scope(&flows, &mut scopes);
+        let expected: Vec<_> = flows.iter().map(|flow| config.scope(flow)).collect();
+        prop_assert_eq!(&scopes[ahead..], expected);
+        let found = aggregator.finish().unwrap();
+        prop_assert_eq!(whole(found.rows().to_vec(), &found), batch(&flows, &config));
     }
 }
 
