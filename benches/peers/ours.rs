@@ -1,6 +1,6 @@
 //! Canonical flows to the table of 44 metrics, timed as the peers beside this file are: from the
 //! file, and from flows in memory, without writing. Beside it the file alone, all its columns
-//! through Arrow's reader and into flows, and the whole way from the file to findings.
+//! through Arrow's reader and into flows, the way from the file to findings, and a whole analysis.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -12,11 +12,12 @@ use parquet::arrow::arrow_reader::{
 };
 use peerscope::Pipeline;
 use peerscope_benches::process::{cpu_seconds, peak_rss};
-use peerscope_findings::{Detectors, FindingsConfig};
+use peerscope_correlate::{CorrelateConfig, Rules, correlate};
+use peerscope_findings::{Detectors, FindingsConfig, FlowLog, Scene};
 use peerscope_flow::{Family, Flow, SlotLength, Topology};
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::{ParquetFile, Policy, ReadOptions, Source};
-use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator, aggregate};
+use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator, SpillingAggregator, aggregate};
 use rayon::prelude::*;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -42,7 +43,7 @@ struct Arguments {
     repeat: usize,
     #[arg(long, default_value = "0")]
     threads: usize,
-    /// Only `arrow`, `flows`, `file`, `findings` or `memory`.
+    /// Only `arrow`, `flows`, `file`, `findings`, `analysis` or `memory`.
     #[arg(long)]
     only: Option<String>,
 }
@@ -83,11 +84,13 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         });
         seconds_of.insert("file".into(), serde_json::json!(seconds));
     }
-    if wants("findings") {
-        let mut found = Err("not read".into());
-        let seconds = timed(arguments.repeat, || found = findings(arguments, &config));
-        println!("{} findings", found?);
-        seconds_of.insert("findings".into(), serde_json::json!(seconds));
+    for (variant, way) in [("findings", findings as Way), ("analysis", analysis)] {
+        if wants(variant) {
+            let mut found = Err("not read".into());
+            let seconds = timed(arguments.repeat, || found = way(arguments, &config));
+            println!("{} findings", found?);
+            seconds_of.insert(variant.into(), serde_json::json!(seconds));
+        }
     }
     let mut input_rss = None;
     if wants("memory") {
@@ -166,8 +169,37 @@ fn from_file(arguments: &Arguments, config: &Aggregation) -> Result<SampleTable,
     ))
 }
 
-/// All that an analysis does, down to findings: their number.
+/// A way from the file to findings: their number.
+type Way = fn(&Arguments, &Aggregation) -> Result<usize, Error>;
+
+/// Samples, clusters and what is interesting of them, and findings.
 fn findings(arguments: &Arguments, config: &Aggregation) -> Result<usize, Error> {
+    let mut aggregator = SpillingAggregator::new(config, usize::MAX, || {
+        Err(std::io::Error::other("memory is not bounded"))
+    });
+    let parts = aggregator.parts_mut().iter_mut();
+    let mut parts: Vec<_> = parts.map(|part| (part, FlowLog::new(config))).collect();
+    let options = ReadOptions::new().with_policy(Policy::Skip);
+    let source = Source::open(&arguments.input, &options)?;
+    source.share_out(&mut parts, |(part, log), flows| {
+        let mut scopes = Vec::with_capacity(flows.len());
+        part.add_and_scope(flows, &mut scopes);
+        let scoped = flows.iter().zip(scopes);
+        log.add_within(scoped.filter_map(|(flow, scope)| Some((flow, scope?))));
+    })?;
+    let mut log = FlowLog::new(config);
+    parts.into_iter().for_each(|(_, part)| log.merge(part));
+    let family = config.family();
+    let table = SampleTable::new(&aggregator.finish()?, family, &MetricSet::paper());
+    let settings = CorrelateConfig::default();
+    let correlation = correlate(&table, family.name(), &Rules::built_in(), &settings)?;
+    let detectors = Detectors::built_in(&FindingsConfig::default());
+    let found = detectors.run(&Scene::new(log, &table, &correlation));
+    Ok(found.active.len())
+}
+
+/// All that an analysis does: overview, stability, changes and proposals too.
+fn analysis(arguments: &Arguments, config: &Aggregation) -> Result<usize, Error> {
     let pipeline = Pipeline::new(config.family().clone(), config.topology().clone())
         .with_aggregation(config.clone())
         .with_findings(Detectors::built_in(&FindingsConfig::default()));
