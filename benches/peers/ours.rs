@@ -188,7 +188,9 @@ fn findings(arguments: &Arguments, config: &Aggregation) -> Result<usize, Error>
         log.add_within(scoped.filter_map(|(flow, scope)| Some((flow, scope?))));
     })?;
     let mut log = FlowLog::new(config);
-    parts.into_iter().for_each(|(_, part)| log.merge(part));
+    for (_, part) in parts {
+        log.merge(part);
+    }
     let family = config.family();
     let table = SampleTable::new(&aggregator.finish()?, family, &MetricSet::paper());
     let settings = CorrelateConfig::default();
