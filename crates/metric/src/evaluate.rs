@@ -8,6 +8,7 @@ use crate::{Metric, Quantity};
 impl Metric {
     /// The metric's value for one host and slot, always finite; `None` if the transport has no
     /// active flow in the slot or the metric's denominator is 0.
+    #[inline]
     pub fn value(self, host_slot: &HostSlot, slot_length: SlotLength) -> Option<f64> {
         let slot = host_slot.active(self.transport())?;
         match self.direction() {
@@ -17,6 +18,7 @@ impl Metric {
     }
 }
 
+#[inline]
 fn undirected(quantity: Quantity, slot: &TransportSlot, slot_length: SlotLength) -> Option<f64> {
     let started = f64::from(slot.inout.started) + f64::from(slot.outin.started);
     let rate = |bytes: Amount| Some(bytes.to_f64() * 8.0 / slot_length.as_secs());
@@ -36,6 +38,7 @@ fn undirected(quantity: Quantity, slot: &TransportSlot, slot_length: SlotLength)
     }
 }
 
+#[inline]
 fn directed(quantity: Quantity, flows: &DirectionSlot) -> Option<f64> {
     let fraction = |part: u32, whole: u32| ratio(f64::from(part), f64::from(whole));
     match quantity {

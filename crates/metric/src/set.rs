@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ndarray::ArrayViewMut1;
 use peerscope_flow::SlotLength;
 use peerscope_slot::HostSlot;
 use thiserror::Error;
@@ -95,17 +96,23 @@ impl MetricSet {
             .chain(custom)
     }
 
-    /// Writes every metric's value, NaN where undefined, into `values` of length [`len`](Self::len).
-    pub(crate) fn evaluate(&self, host_slot: &HostSlot, length: SlotLength, values: &mut [f64]) {
-        let (paper, custom) = values.split_at_mut(Metric::COUNT);
-        for (value, metric) in paper.iter_mut().zip(Metric::ALL) {
-            *value = metric.value(host_slot, length).unwrap_or(f64::NAN);
-        }
-        for (value, metric) in custom.iter_mut().zip(&self.custom) {
-            let number = (metric.evaluate)(host_slot, length);
-            *value = number
-                .filter(|number| number.is_finite())
-                .unwrap_or(f64::NAN);
+    /// Writes the values of a metric, by its column, for these aggregates; NaN where undefined.
+    pub(crate) fn evaluate(
+        &self,
+        column: usize,
+        host_slots: &[HostSlot],
+        length: SlotLength,
+        values: ArrayViewMut1<'_, f64>,
+    ) {
+        let metric = Metric::ALL.get(column);
+        for (cell, host_slot) in values.into_iter().zip(host_slots) {
+            let value = if let Some(metric) = metric {
+                metric.value(host_slot, length)
+            } else {
+                let custom = &self.custom[column - Metric::COUNT];
+                (custom.evaluate)(host_slot, length).filter(|value| value.is_finite())
+            };
+            *cell = value.unwrap_or(f64::NAN);
         }
     }
 }

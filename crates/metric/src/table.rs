@@ -1,11 +1,11 @@
 //! The table of samples.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, ShapeBuilder};
+use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder};
 use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
-use peerscope_slot::{HostSlots, Precision};
+use peerscope_slot::{HostSlot, HostSlots, Precision};
 use rayon::prelude::*;
 
 use crate::MetricSet;
@@ -43,6 +43,16 @@ pub struct SampleKey {
     pub edge: bool,
 }
 
+impl SampleKey {
+    /// Before the key of a sample is known.
+    const NONE: Self = Self {
+        host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        slot: SlotIndex(0),
+        system: SystemId(0),
+        edge: false,
+    };
+}
+
 /// Samples that one thread evaluates at a time: a page of each metric.
 const BLOCK: usize = 512;
 
@@ -53,30 +63,38 @@ impl SampleTable {
     ///
     /// O(samples x metrics) time and memory (8 bytes a value).
     pub fn new(host_slots: &HostSlots, family: &Family, metrics: &MetricSet) -> Self {
-        let rows = host_slots.rows();
         let slot_length = host_slots.slot_length();
         let edges = host_slots.edge_slots();
         let is_edge = |slot| edges.is_some_and(|(first, last)| slot == first || slot == last);
-        let keys = rows.iter().map(|row| SampleKey {
+        let key_of = |row: &HostSlot| SampleKey {
             host: row.host,
             slot: row.slot,
             system: row.system,
             edge: is_edge(row.slot),
-        });
+        };
         // Zeroed memory is first touched by the thread that writes the values.
-        let mut values = Array2::zeros((rows.len(), metrics.len()).f());
+        let mut values = Array2::zeros((host_slots.len(), metrics.len()).f());
+        let mut keys = vec![SampleKey::NONE; host_slots.len()];
         let blocks = values.axis_chunks_iter_mut(Axis(0), BLOCK);
-        let blocks: Vec<_> = blocks.zip(rows.chunks(BLOCK)).collect();
-        blocks.into_par_iter().for_each(|(mut block, rows)| {
-            let mut sample = vec![0.0; metrics.len()];
-            for (cells, row) in block.rows_mut().into_iter().zip(rows) {
-                metrics.evaluate(row, slot_length, &mut sample);
-                ArrayView1::from(&sample).assign_to(cells);
-            }
-        });
+        let blocks: Vec<_> = (0..)
+            .step_by(BLOCK)
+            .zip(blocks.zip(keys.chunks_mut(BLOCK)))
+            .collect();
+        blocks
+            .into_par_iter()
+            .for_each_init(Vec::new, |rows, (first, (mut block, keys))| {
+                rows.clear();
+                rows.extend((first..first + keys.len()).map(|row| host_slots.row(row)));
+                for (key, row) in keys.iter_mut().zip(&*rows) {
+                    *key = key_of(row);
+                }
+                for (metric, values) in block.columns_mut().into_iter().enumerate() {
+                    metrics.evaluate(metric, rows, slot_length, values);
+                }
+            });
         let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());
         Self {
-            keys: keys.collect(),
+            keys,
             values,
             metrics: metrics.names().collect(),
             units: metrics.units().collect(),

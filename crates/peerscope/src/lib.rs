@@ -67,7 +67,7 @@
 //! }
 //! // Of 100 slots, those of the last half hour are open.
 //! assert_eq!(count, 2 * 93);
-//! assert_eq!(stream.finish().rows().len(), 2 * 7);
+//! assert_eq!(stream.finish().len(), 2 * 7);
 //! ```
 //!
 //! Feature `parquet` reads and writes canonical Parquet files, `report` draws figures and a page.

@@ -11,11 +11,11 @@ use crate::distinct::DistinctCounter;
 use crate::hosts::Hosts;
 use crate::open_slot::{OpenSlot, OpenSlots, View};
 use crate::sums::Portion;
-use crate::{Aggregation, Direction, HostSlot, HostSlots, Precision, Share, SkippedFlows};
+use crate::{Aggregation, Direction, HostSlots, Precision, Share, SkippedFlows};
 
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
-/// Memory: about 350 bytes a host and slot, and 12 bytes for each monitored end of a flow started (more
+/// Memory: about 200 bytes a host, slot and transport, and 12 bytes for each monitored end of a flow started (more
 /// for new IPv6 peers).
 #[derive(Clone, Debug)]
 pub struct Aggregator<'a> {
@@ -195,7 +195,7 @@ impl<'a> Aggregator<'a> {
                 .map(|start| self.config.slot_length.slot_of(start));
             if let Some(latest) = latest.filter(|&latest| current < latest) {
                 let done = current.max(SlotIndex(first.0.saturating_add(1)));
-                self.open.count(done, latest, &mut counter);
+                self.open.settle(done, latest, &mut counter);
                 current = latest;
             }
         }
@@ -223,7 +223,7 @@ impl<'a> Aggregator<'a> {
         for view in whole.iter_mut() {
             view.number = self.hosts.number(self.config.host_of(view.host()));
             view.place = self.open.place(view.first);
-            view.row = self.open.at(view.place).row(view.number);
+            view.row = self.open.at(view.place).row(view.key());
         }
         for view in whole.drain(..) {
             self.open.at(view.place).add_whole(&view);
@@ -347,7 +347,7 @@ impl<'a> Aggregator<'a> {
     ) {
         for slot in (from.0..=to.0).map(SlotIndex) {
             view.place = self.open.place(slot);
-            view.row = self.open.at(view.place).row(view.number);
+            view.row = self.open.at(view.place).row(view.key());
             parts.push(Part {
                 view,
                 portion: portion(view.flow, self.config, slot),
@@ -400,12 +400,12 @@ fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
     let parts = parts
         .into_iter()
         .map(|part| (part.hosts, part.open.into_slots()));
-    let Ok(rows) = close(config, parts, whole);
-    totals.with_rows(rows, config)
+    let Ok(closed) = close(config, parts, whole);
+    HostSlots::new(closed, totals, config)
 }
 
 /// What is counted of a trace as a whole.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) flows: u64,
     pub(crate) skipped: SkippedFlows,
@@ -421,18 +421,6 @@ impl Totals {
             totals.slots = union(totals.slots, part.slots);
         }
         totals
-    }
-
-    pub(crate) fn with_rows(self, rows: Vec<HostSlot>, config: &Aggregation) -> HostSlots {
-        HostSlots {
-            rows,
-            slot_length: config.slot_length,
-            flows: self.flows,
-            of_interest: self.flows - self.skipped.total(),
-            skipped: self.skipped,
-            slots: self.slots,
-            approximate: config.approximate,
-        }
     }
 }
 

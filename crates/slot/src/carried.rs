@@ -3,7 +3,7 @@
 use peerscope_flow::{Flow, SlotIndex, SystemId};
 
 use crate::hosts::Hosts;
-use crate::open_slot::View;
+use crate::open_slot::{OpenSlot, View};
 use crate::{Aggregator, Direction};
 
 /// A flow as one of its monitored ends sees it, of which slots to come have not had their part.
@@ -72,15 +72,16 @@ impl Aggregator<'_> {
 
     /// Forgets the hosts that neither an open slot nor a carried flow knows, if they are many.
     pub(crate) fn forget_hosts(&mut self) {
-        let rows: usize = self.open.iter().map(|open| open.hosts.len()).sum();
+        let rows: usize = self.open.iter().map(|open| open.keys().len()).sum();
         let known = self.hosts.addresses().len();
         if known <= 2 * (rows + self.carried.len()) + FORGET {
             return;
         }
         let mut hosts = Hosts::default();
         let of_carried = self.carried.iter().map(|one| one.number);
-        let of_rows = self.open.iter().flat_map(|open| open.hosts.iter().copied());
-        let numbers = hosts.numbers_of(&self.hosts, of_rows.chain(of_carried));
+        let keys = self.open.iter().flat_map(OpenSlot::keys);
+        let of_rows = keys.map(|key| key.host());
+        let numbers = hosts.numbers_of(self.hosts.addresses(), of_rows.chain(of_carried));
         self.open.renumber(&numbers);
         for one in &mut self.carried {
             one.number = numbers[one.number as usize];

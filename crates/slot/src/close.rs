@@ -1,37 +1,36 @@
-//! The end of slots: what several parts of a trace hold of each becomes its host slots.
+//! The end of slots: what several parts of a trace hold of each comes together.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use peerscope_flow::{AddressBits, SlotIndex};
+use peerscope_flow::SlotIndex;
 use rayon::prelude::*;
 
+use crate::Aggregation;
 use crate::distinct::DistinctCounter;
+use crate::host_slots::Closed;
 use crate::hosts::Hosts;
-use crate::open_slot::{ClosedSlot, OpenSlot};
-use crate::{Aggregation, HostSlot};
+use crate::open_slot::OpenSlot;
 
 /// Slots that one part of a trace held open.
 pub(crate) type Slots = Vec<(SlotIndex, OpenSlot)>;
 
 /// Brings the parts of each slot together and closes the slots, on the threads of the current rayon
-/// pool. Host slots by host, then slot. `restore` brings back what a slot of a part, which it is told
-/// by its place, holds elsewhere.
+/// pool. `restore` brings back what a slot of a part, which it is told by its place, holds elsewhere.
 pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
     config: &Aggregation,
     parts: impl IntoIterator<Item = (H, Slots)>,
     restore: impl Fn(usize, &mut OpenSlot) -> Result<(), E> + Sync,
-) -> Result<Vec<HostSlot>, E> {
+) -> Result<Closed, E> {
     let mut hosts = Hosts::default();
     let mut by_slot: HashMap<SlotIndex, Vec<(usize, OpenSlot)>, RandomState> = HashMap::default();
     let mut numbers: Vec<Vec<u32>> = Vec::new();
     for (part, (own_hosts, slots)) in parts.into_iter().enumerate() {
-        let named = slots
-            .iter()
-            .flat_map(|(_, open)| open.hosts.iter().copied());
-        numbers.push(hosts.numbers_of(own_hosts.borrow(), named));
+        let keys = slots.iter().flat_map(|(_, open)| open.keys());
+        let own_hosts = own_hosts.borrow().addresses();
+        numbers.push(hosts.numbers_of(own_hosts, keys.map(|key| key.host())));
         for (slot, open) in slots {
             by_slot.entry(slot).or_default().push((part, open));
         }
@@ -53,44 +52,14 @@ pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
         }
         Ok(whole.close(slot, counter))
     };
-    let closed: Vec<ClosedSlot> = slots
+    let slots = slots
         .into_par_iter()
         .map_init(|| DistinctCounter::new(config.approximate), close)
         .collect::<Result<_, E>>()?;
-    let host_slot = |&(slot, row): &(u32, u32)| {
-        let (slot, row) = (&closed[slot as usize], row as usize);
-        let host = hosts.addresses()[slot.hosts[row] as usize];
-        slot.host_slot(row, host, &config.family)
-    };
-    let order = by_host(&closed, &hosts);
-    Ok(order.par_iter().map(host_slot).collect())
-}
-
-/// Where each host slot stands, slot and row, by host, then slot; the slots are in order.
-///
-/// A counting sort: there may be many more host slots than hosts, and comparing two of them costs
-/// as much as moving one.
-fn by_host(slots: &[ClosedSlot], hosts: &Hosts) -> Vec<(u32, u32)> {
-    let mut sorted: Vec<(AddressBits, usize)> =
-        hosts.addresses().iter().copied().zip(0..).collect();
-    sorted.par_sort_unstable();
-    let mut places = vec![0; sorted.len()];
-    for &host in slots.iter().flat_map(|slot| &slot.hosts) {
-        places[host as usize] += 1;
-    }
-    let mut rows = 0;
-    for (_, host) in sorted {
-        rows += std::mem::replace(&mut places[host], rows);
-    }
-    let mut order = vec![(0, 0); rows];
-    for (slot, closed) in (0..).zip(slots) {
-        for (row, &host) in (0..).zip(&closed.hosts) {
-            let place = &mut places[host as usize];
-            order[*place] = (slot, row);
-            *place += 1;
-        }
-    }
-    order
+    Ok(Closed {
+        hosts: hosts.into_addresses(),
+        slots,
+    })
 }
 
 /// For slots that are held in memory as a whole.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use peerscope_flow::{SlotIndex, SlotLength, SystemId, Transport};
+use peerscope_flow::{SlotIndex, SystemId, Transport};
 
-use crate::{Amount, Precision};
+use crate::Amount;
 
 /// Who initiated a flow, seen from a monitored host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,59 +126,6 @@ pub struct DirectionSlot {
     pub dest_ports: u32,
     /// Distinct destination ports from 0 to 1024.
     pub reserved_ports: u32,
-}
-
-/// The aggregates of a trace, by host address (IPv4 first), then slot.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct HostSlots {
-    pub(crate) rows: Vec<HostSlot>,
-    pub(crate) slot_length: SlotLength,
-    pub(crate) flows: u64,
-    pub(crate) of_interest: u64,
-    pub(crate) skipped: SkippedFlows,
-    pub(crate) slots: Option<(SlotIndex, SlotIndex)>,
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub(crate) approximate: Option<Precision>,
-}
-
-impl HostSlots {
-    /// The aggregates, by host, then slot.
-    pub fn rows(&self) -> &[HostSlot] {
-        &self.rows
-    }
-
-    /// The length of a slot.
-    pub fn slot_length(&self) -> SlotLength {
-        self.slot_length
-    }
-
-    /// Flows seen, of interest or not.
-    pub fn flows(&self) -> u64 {
-        self.flows
-    }
-
-    /// Flows that entered the aggregates.
-    pub fn of_interest(&self) -> u64 {
-        self.of_interest
-    }
-
-    /// Flows that did not, by reason.
-    pub fn skipped(&self) -> SkippedFlows {
-        self.skipped
-    }
-
-    /// First and last slot of the trace, over every flow in the time range, of interest or not; both
-    /// are only partly covered. A flow that is active in too many slots does not count.
-    pub fn edge_slots(&self) -> Option<(SlotIndex, SlotIndex)> {
-        self.slots
-    }
-
-    /// How precisely [`peers`](DirectionSlot::peers) and [`isp_peers`](DirectionSlot::isp_peers) were
-    /// counted where more flows started than [`Precision::exact_up_to`]; `None` if exactly everywhere.
-    pub fn approximate(&self) -> Option<Precision> {
-        self.approximate
-    }
 }
 
 /// Flows that entered no aggregate, by the first reason that applies.

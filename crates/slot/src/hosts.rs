@@ -25,18 +25,23 @@ impl Hosts {
         &self.addresses
     }
 
+    /// By number.
+    pub(crate) fn into_addresses(self) -> Vec<AddressBits> {
+        self.addresses
+    }
+
     /// Takes in the hosts of another list that are named by their numbers there. By number there,
     /// the number here; that of a host not named means nothing.
     pub(crate) fn numbers_of(
         &mut self,
-        other: &Self,
+        other: &[AddressBits],
         named: impl IntoIterator<Item = u32>,
     ) -> Vec<u32> {
         const UNKNOWN: u32 = u32::MAX;
-        let mut numbers = vec![UNKNOWN; other.addresses.len()];
+        let mut numbers = vec![UNKNOWN; other.len()];
         for host in named.into_iter().map(|host| host as usize) {
             if numbers[host] == UNKNOWN {
-                numbers[host] = self.number(other.addresses[host]);
+                numbers[host] = self.number(other[host]);
             }
         }
         numbers

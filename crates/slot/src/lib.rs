@@ -21,7 +21,7 @@
 //!     )
 //! };
 //! let host_slots = aggregate(&[flow], &Aggregation::new(Family::emule(), topology));
-//! let [first, second] = host_slots.rows() else { panic!("active in two slots") };
+//! let [first, second] = [host_slots.row(0), host_slots.row(1)];
 //! assert_eq!(first.udp.sent.to_f64(), 60.0); // bytes are apportioned by overlap
 //! assert_eq!(first.udp.inout.reserved_ports, 1);
 //! assert_eq!((second.udp.live, second.udp.inout.started), (1, 0));
@@ -32,7 +32,7 @@
 //! open slots only. A [`SpillingAggregator`] takes more flows than fit into memory, in any order.
 //!
 //! [`aggregate`] uses the threads of the current rayon pool. Feature `serde` derives `Serialize`
-//! and `Deserialize` for the results.
+//! and `Deserialize` for [`HostSlot`] and what it is made of.
 
 mod admission;
 mod aggregator;
@@ -42,6 +42,7 @@ mod close;
 mod config;
 mod distinct;
 mod host_slot;
+mod host_slots;
 mod hosts;
 mod open_slot;
 mod rows;
@@ -54,7 +55,8 @@ pub use admission::FlowScope;
 pub use aggregator::{Aggregator, MergeError, ParallelAggregator, aggregate};
 pub use amount::{Amount, Share};
 pub use config::{Aggregation, PrefixLengthError};
-pub use host_slot::{Direction, DirectionSlot, HostSlot, HostSlots, SkippedFlows, TransportSlot};
+pub use host_slot::{Direction, DirectionSlot, HostSlot, SkippedFlows, TransportSlot};
+pub use host_slots::HostSlots;
 pub use sketch::{Precision, PrecisionError};
 pub use spill::{SpillError, SpillingAggregator, SpillingPart};
 pub use streaming::StreamingAggregator;

@@ -7,22 +7,22 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use peerscope_flow::{AddressBits, Family, Flow, SlotIndex, SystemId, Transport};
+use peerscope_flow::{AddressBits, Flow, SlotIndex, SystemId};
 
 use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
 use crate::hosts::next_index;
-use crate::rows::Rows;
+use crate::rows::{Key, Rows};
 use crate::sketch::Sketch;
 use crate::spill::Segment;
-use crate::sums::{Fractions, Handshakes, Portion, Sums};
-use crate::{Direction, HostSlot, Precision, TransportSlot};
+use crate::sums::{Portion, SlotSums};
+use crate::{Direction, Precision, TransportSlot};
 
 /// The slots that take flows, by number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenSlots {
     slots: Vec<(SlotIndex, OpenSlot)>,
     places: HashMap<i64, usize, RandomState>,
-    /// Slots that [`count`](Self::count) has not come to, the earliest on top, and where they stand.
+    /// Slots that [`settle`](Self::settle) has not come to, the earliest on top, and where they stand.
     uncounted: BinaryHeap<Reverse<(SlotIndex, usize)>>,
     /// Where the last flow went: the next one mostly goes there too, or to the slot behind it.
     latest: usize,
@@ -48,9 +48,9 @@ impl OpenSlots {
         &mut self.slots[place].1
     }
 
-    /// Counts what is distinct in the slots from `first` to before `end`, see [`OpenSlot::count`].
+    /// Settles the slots from `first` to before `end`, see [`OpenSlot::settle`].
     /// Both never go back: each slot is looked at once.
-    pub(crate) fn count(
+    pub(crate) fn settle(
         &mut self,
         first: SlotIndex,
         end: SlotIndex,
@@ -61,7 +61,7 @@ impl OpenSlots {
         {
             self.uncounted.pop();
             if first <= slot {
-                self.slots[place].1.count(counter);
+                self.slots[place].1.settle(counter);
             }
         }
     }
@@ -123,20 +123,11 @@ impl OpenSlots {
     }
 }
 
-/// Sums per host and the keys for distinct counts. Cheap to merge, finished once.
-///
-/// What belongs to a row stands in one list for each use, so that a flow touches little memory.
+/// Sums per host and transport and the keys for distinct counts. Cheap to merge, finished once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenSlot {
-    /// Rows by the number of their host.
     rows: Rows,
-    pub(crate) hosts: Vec<u32>,
-    /// TCP, UDP.
-    sums: [Vec<Sums>; 2],
-    /// TCP only.
-    handshakes: Vec<Handshakes>,
-    /// TCP, UDP.
-    fractions: [Vec<Fractions>; 2],
+    sums: SlotSums,
     starts: Starts,
     /// What was counted of starts that are no longer kept, by group; empty if nothing was.
     distinct: Vec<Distinct>,
@@ -167,6 +158,11 @@ pub(crate) struct View<'a> {
 }
 
 impl View<'_> {
+    #[inline]
+    pub(crate) fn key(&self) -> Key {
+        Key::new(self.number, self.flow.transport)
+    }
+
     pub(crate) fn host(&self) -> AddressBits {
         let [host, _] = self.oriented([&self.flow.src, &self.flow.dst]);
         host.ip.into()
@@ -188,42 +184,35 @@ impl View<'_> {
     }
 }
 
-const GROUPS_PER_ROW: u32 = 4;
+/// One for each direction.
+const GROUPS_PER_ROW: u32 = 2;
 
 impl OpenSlot {
     /// Counts a flow that starts and ends in this slot.
     #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
-        let transport = transport_index(view.flow.transport);
-        self.sums[transport][view.row as usize].add_whole(view);
-        self.add_started(view);
+        self.sums.add_whole(view);
+        self.add_start(view);
     }
 
     /// Counts the part of a flow that overlaps this slot.
     pub(crate) fn add_portion(&mut self, view: &View<'_>, portion: &Portion, starts_here: bool) {
-        let transport = transport_index(view.flow.transport);
-        let row = view.row as usize;
-        self.sums[transport][row].add_portion(&mut self.fractions[transport][row], view, portion);
+        self.sums.add_portion(view, portion, starts_here);
         if starts_here {
-            self.add_started(view);
+            self.add_start(view);
         }
     }
 
+    /// Keeps what is to be counted of a flow that starts in this slot.
     #[inline]
-    fn add_started(&mut self, view: &View<'_>) {
-        let transport = transport_index(view.flow.transport);
-        let row = view.row as usize;
-        self.sums[transport][row].add_started(view);
-        if view.flow.transport == Transport::Tcp {
-            self.handshakes[row].add_started(view.flow, view.direction);
-        }
+    fn add_start(&mut self, view: &View<'_>) {
         let address = view.peer();
         let (peer, peer_is_v6) = match address.to_v4_bits() {
             Some(v4) => (v4, false),
             None => (self.v6_number(address), true),
         };
         self.starts.push(Start {
-            group: group(view.row, transport, view.direction),
+            group: view.row * GROUPS_PER_ROW + view.direction as u32,
             peer,
             port: view.flow.dst.port,
             peer_is_v6,
@@ -233,12 +222,10 @@ impl OpenSlot {
 
     /// The same slot with other numbers for its hosts.
     pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
-        for host in &mut self.hosts {
-            *host = numbers[*host as usize];
-        }
+        self.sums.renumber(numbers);
         self.rows = Rows::default();
-        for (&host, row) in self.hosts.iter().zip(0..) {
-            self.rows.insert(host, row);
+        for (&key, row) in self.sums.keys().iter().zip(0..) {
+            self.rows.insert(key, row);
         }
         self
     }
@@ -246,22 +233,13 @@ impl OpenSlot {
     /// Adds everything another part of the trace brought into the same slot; `numbers` are the own
     /// numbers of the other part's hosts.
     pub(crate) fn merge(&mut self, other: &Self, numbers: &[u32]) {
-        let own_row = |&host: &u32| self.row(numbers[host as usize]);
-        let rows: Vec<u32> = other.hosts.iter().map(own_row).collect();
+        let own_row = |key: &Key| self.row(key.renumbered(numbers));
+        let rows: Vec<u32> = other.sums.keys().iter().map(own_row).collect();
         for (theirs, &row) in rows.iter().enumerate() {
-            let own = row as usize;
-            self.handshakes[own].merge(&other.handshakes[theirs]);
-            for transport in 0..2 {
-                self.sums[transport][own].merge(
-                    &mut self.fractions[transport][own],
-                    &other.sums[transport][theirs],
-                    &other.fractions[transport][theirs],
-                );
-            }
+            self.sums.merge(row, &other.sums, theirs);
         }
         if !other.distinct.is_empty() {
-            let groups = self.hosts.len() * GROUPS_PER_ROW as usize;
-            self.distinct.resize(groups, Distinct::default());
+            self.distinct.resize(self.groups(), Distinct::default());
             let of_row = |row: u32| (row * GROUPS_PER_ROW) as usize..;
             for (counts, &row) in other.distinct.chunks(GROUPS_PER_ROW as usize).zip(&rows) {
                 self.distinct[of_row(row)][..counts.len()].copy_from_slice(counts);
@@ -317,9 +295,7 @@ impl OpenSlot {
 
     /// Flows started in a group.
     fn started(&self, group: u32) -> u32 {
-        let (row, offset) = (group / GROUPS_PER_ROW, group % GROUPS_PER_ROW);
-        let (transport, direction) = (offset / 2, offset % 2);
-        self.sums[transport as usize][row as usize].started()[direction as usize]
+        self.sums.started(group / GROUPS_PER_ROW)[(group % GROUPS_PER_ROW) as usize]
     }
 
     /// Adds starts whose IPv6 peers are numbered by a list of their own.
@@ -353,10 +329,17 @@ impl OpenSlot {
     /// What an IPv6 peer takes, in starts.
     pub(crate) const V6_PEER: usize = 5;
 
-    /// Counts what is distinct among the flows started, which are forgotten: no more may come, here
-    /// or in any part that is to be merged. Flows that go on in the slot may.
-    pub(crate) fn count(&mut self, counter: &mut DistinctCounter) {
-        let groups = self.hosts.len() * GROUPS_PER_ROW as usize;
+    /// Counts what is distinct and keeps no more memory than the rows need: no more flows come, but
+    /// other parts may be merged in which none starts.
+    fn settle(&mut self, counter: &mut DistinctCounter) {
+        self.count(counter);
+        self.rows = Rows::default();
+        self.sums.shrink();
+    }
+
+    /// Counts what is distinct among the flows started, which are forgotten.
+    fn count(&mut self, counter: &mut DistinctCounter) {
+        let groups = self.groups();
         if let Some(precision) = counter.approximate {
             self.condense(precision);
         }
@@ -375,36 +358,38 @@ impl OpenSlot {
     /// Counts what is distinct; the slot takes no more flows.
     pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
         self.count(counter);
+        self.sums.shrink();
         ClosedSlot {
             slot,
-            hosts: self.hosts,
             sums: self.sums,
-            handshakes: self.handshakes,
-            fractions: self.fractions,
             distinct: self.distinct,
         }
     }
 
-    /// The row of a host by its number.
+    /// What each row is of.
+    pub(crate) fn keys(&self) -> &[Key] {
+        self.sums.keys()
+    }
+
+    /// The row of a host and transport.
     #[inline]
-    pub(crate) fn row(&mut self, host: u32) -> u32 {
-        match self.rows.get(host) {
+    pub(crate) fn row(&mut self, key: Key) -> u32 {
+        match self.rows.get(key) {
             Some(row) => row,
-            None => self.new_row(host),
+            None => self.new_row(key),
         }
     }
 
     #[cold]
-    fn new_row(&mut self, host: u32) -> u32 {
-        let row = next_index(self.hosts.len());
-        self.rows.insert(host, row);
-        self.hosts.push(host);
-        self.handshakes.push(Handshakes::default());
-        for transport in 0..2 {
-            self.sums[transport].push(Sums::default());
-            self.fractions[transport].push(Fractions::default());
-        }
+    fn new_row(&mut self, key: Key) -> u32 {
+        let row = next_index(self.keys().len());
+        self.rows.insert(key, row);
+        self.sums.push(key);
         row
+    }
+
+    fn groups(&self) -> usize {
+        self.keys().len() * GROUPS_PER_ROW as usize
     }
 
     fn v6_number(&mut self, ip: AddressBits) -> u32 {
@@ -416,52 +401,33 @@ impl OpenSlot {
 }
 
 /// A slot that takes no more flows: what its host slots are made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClosedSlot {
     pub(crate) slot: SlotIndex,
-    /// The numbers of the rows' hosts, in no particular order.
-    pub(crate) hosts: Vec<u32>,
-    sums: [Vec<Sums>; 2],
-    handshakes: Vec<Handshakes>,
-    fractions: [Vec<Fractions>; 2],
+    sums: SlotSums,
     distinct: Vec<Distinct>,
 }
 
 impl ClosedSlot {
+    /// What each row is of, in no particular order.
+    pub(crate) fn keys(&self) -> &[Key] {
+        self.sums.keys()
+    }
+
     /// The same slot with other numbers for its hosts.
     pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
-        for host in &mut self.hosts {
-            *host = numbers[*host as usize];
-        }
+        self.sums.renumber(numbers);
         self
     }
 
-    /// The aggregate of a row, whose host it is told.
-    pub(crate) fn host_slot(&self, row: usize, host: AddressBits, family: &Family) -> HostSlot {
-        let groups = row * GROUPS_PER_ROW as usize;
-        let finish = |transport: usize, handshakes: &Handshakes| {
-            let sums = &self.sums[transport][row];
-            if sums.is_idle() {
-                return TransportSlot::default();
-            }
-            let distinct = &self.distinct[groups + 2 * transport..][..2];
-            let fractions = &self.fractions[transport][row];
-            sums.finish(fractions, handshakes, distinct)
-        };
-        HostSlot {
-            host: host.into(),
-            slot: self.slot,
-            system: family.system_of(self.sums[1][row].control | self.sums[0][row].control),
-            tcp: finish(0, &self.handshakes[row]),
-            udp: finish(1, &Handshakes::default()),
-        }
+    /// The set of control systems seen in a row.
+    pub(crate) fn control(&self, row: u32) -> u32 {
+        self.sums.control(row)
     }
-}
 
-fn transport_index(transport: Transport) -> usize {
-    usize::from(transport == Transport::Udp)
-}
-
-fn group(row: u32, transport: usize, direction: Direction) -> u32 {
-    row * GROUPS_PER_ROW + 2 * u32::from(transport == 1) + direction as u32
+    /// The aggregate of a row.
+    pub(crate) fn transport_slot(&self, row: u32) -> TransportSlot {
+        let distinct = &self.distinct[(row * GROUPS_PER_ROW) as usize..];
+        self.sums.finish(row, &distinct[..GROUPS_PER_ROW as usize])
+    }
 }

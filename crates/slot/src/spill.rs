@@ -22,7 +22,7 @@ use crate::{Aggregation, Aggregator, FlowScope, HostSlots, Precision};
 /// monitored end of a flow. Above the limit that goes to temporary files, one a thread, and comes back
 /// slot by slot at the end. The flows may come in any order, and the result is the same bit for bit.
 ///
-/// Memory beside the limit: about 350 bytes a host and slot on each thread that sees flows of it, and
+/// Memory beside the limit: about 200 bytes a host, slot and transport on each thread that sees flows of it, and
 /// in the end, on each thread, what one slot had started: some 50 bytes a monitored end of a flow if
 /// peers are counted exactly. So slots should be no longer than memory allows; where they are, count
 /// [approximately](Aggregation::with_approximate_peers).
@@ -149,11 +149,11 @@ impl<'a> SpillingAggregator<'a> {
         let totals = Totals::of(&aggregators);
         let parts = aggregators.into_iter();
         let parts = parts.map(|part| (part.hosts, part.open.into_slots()));
-        let rows = close(self.config, parts, |part, open| match &files[part] {
+        let closed = close(self.config, parts, |part, open| match &files[part] {
             Some(file) => file.read_back(open, self.config.approximate),
             None => Ok(()),
         })?;
-        Ok(totals.with_rows(rows, self.config))
+        Ok(HostSlots::new(closed, totals, self.config))
     }
 }
 

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use crate::admission::Skip;
 use crate::aggregator::Totals;
 use crate::close::{Slots, close, whole};
-use crate::{Aggregation, Aggregator, HostSlot, HostSlots, SkippedFlows};
+use crate::host_slots::Closed;
+use crate::{Aggregation, Aggregator, HostSlots, SkippedFlows};
 
 /// Takes flows as they come, and gives host slots when no flow in time can change them any more.
 ///
@@ -47,13 +48,13 @@ use crate::{Aggregation, Aggregator, HostSlot, HostSlots, SkippedFlows};
 /// );
 /// // Slots are 300 s long, and flows may start a minute before those that came earlier.
 /// let mut stream = StreamingAggregator::new(&config, Watermark::new(60_000_000));
-/// assert_eq!(stream.push(&[flow(10), flow(310), flow(290)]).rows().len(), 0);
+/// assert_eq!(stream.push(&[flow(10), flow(310), flow(290)]).len(), 0);
 /// let first_slot = stream.push(&[flow(360)]);
-/// assert_eq!(first_slot.rows().len(), 2);
-/// assert_eq!(first_slot.rows()[0].udp.live, 2);
+/// assert_eq!(first_slot.len(), 2);
+/// assert_eq!(first_slot.row(0).udp.live, 2);
 /// let rest = stream.push(&[flow(299)]);
 /// assert_eq!(rest.skipped().late, 1);
-/// assert_eq!(stream.finish().rows()[0].udp.live, 2);
+/// assert_eq!(stream.finish().row(0).udp.live, 2);
 /// ```
 #[derive(Clone, Debug)]
 pub struct StreamingAggregator<'a> {
@@ -102,14 +103,12 @@ impl<'a> StreamingAggregator<'a> {
     /// As for [`aggregate`](crate::aggregate). Large batches keep all threads busy: flows of one slot
     /// are brought together and counted on one.
     pub fn push(&mut self, flows: &[Flow]) -> HostSlots {
-        let mut rows = Vec::new();
+        let mut closed = Vec::new();
         for batch in flows.chunks(BATCH) {
             self.add(batch);
-            rows.extend(self.close_final());
+            closed.extend(self.close_final());
         }
-        // Each batch's rows are in order already.
-        rows.sort_by_key(|row: &HostSlot| (row.host, row.slot));
-        self.totals().with_rows(rows, self.config)
+        self.host_slots(Closed::union(closed))
     }
 
     /// Gives the host slots that were not final yet.
@@ -118,8 +117,8 @@ impl<'a> StreamingAggregator<'a> {
         self.parts[0].add(&held);
         self.reach(SlotIndex(i64::MAX));
         let taken = |part: &mut Aggregator<'_>| std::mem::take(&mut part.open).into_slots();
-        let rows = self.close(taken);
-        self.totals().with_rows(rows, self.config)
+        let closed = self.close(taken);
+        self.host_slots(closed)
     }
 
     /// How far time has come.
@@ -218,31 +217,31 @@ impl<'a> StreamingAggregator<'a> {
     }
 
     /// Closes the slots that became final.
-    fn close_final(&mut self) -> Vec<HostSlot> {
+    fn close_final(&mut self) -> Option<Closed> {
         if std::mem::replace(&mut self.closed, true) {
-            return Vec::new();
+            return None;
         }
         let end = self.open_from;
-        let rows = self.close(|part| part.open.take_before(end));
+        let closed = self.close(|part| part.open.take_before(end));
         for part in &mut self.parts {
             part.forget_hosts();
         }
-        rows
+        Some(closed)
     }
 
     /// Closes the slots taken out of each part.
-    fn close(&mut self, take: impl FnMut(&mut Aggregator<'a>) -> Slots) -> Vec<HostSlot> {
+    fn close(&mut self, take: impl FnMut(&mut Aggregator<'a>) -> Slots) -> Closed {
         let taken: Vec<Slots> = self.parts.iter_mut().map(take).collect();
         let hosts = self.parts.iter().map(|part| &part.hosts);
-        let Ok(rows) = close(self.config, hosts.zip(taken), whole);
-        rows
+        let Ok(closed) = close(self.config, hosts.zip(taken), whole);
+        closed
     }
 
-    fn totals(&self) -> Totals {
+    fn host_slots(&self, closed: Closed) -> HostSlots {
         let mut totals = Totals::of(&self.parts);
         totals.flows += self.refused;
         totals.skipped.merge(&self.skipped);
-        totals
+        HostSlots::new(closed, totals, self.config)
     }
 }
 

@@ -1,16 +1,30 @@
 //! What is summed of one host, slot and transport while flows come.
 
-use peerscope_flow::{Flow, Handshake};
+use peerscope_flow::{Flow, Handshake, Transport};
 
 use crate::amount::{Amount, Fraction};
 use crate::distinct::Distinct;
+use crate::hosts::next_index;
 use crate::open_slot::View;
+use crate::rows::Key;
 use crate::{Direction, DirectionSlot, TransportSlot};
+
+/// The sums of a slot's rows.
+///
+/// What every flow touches stands in one list, and what only some rows have in others: where nearly
+/// every flow makes a row of its own, rows are what takes memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SlotSums {
+    keys: Vec<Key>,
+    sums: Vec<Sums>,
+    handshakes: Vec<Handshakes>,
+    fractions: Vec<Fractions>,
+}
 
 /// The sums that every flow touches: one cache line, so that the rows of a slot stay in cache.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct Sums {
+struct Sums {
     sent: u64,
     rcvd: u64,
     packets: u64,
@@ -21,21 +35,25 @@ pub(crate) struct Sums {
     /// By direction.
     unanswered: [u32; 2],
     /// Bit i: control system i was active.
-    pub(crate) control: u32,
+    control: u32,
+    /// Where the handshakes of a TCP row stand.
+    handshakes: u32,
+    /// Where the row's fractions stand, counted from 1; 0 if it has none.
+    fractions: u32,
 }
 
-/// What only TCP flows have.
+/// What only TCP flows have, by direction.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Handshakes {
+struct Handshakes {
     failed: [u32; 2],
     complete: [u32; 2],
     payload_known: [u32; 2],
     payload_none: [u32; 2],
 }
 
-/// The digits behind the point of the same sums, which only flows that span slots touch.
+/// The digits behind the point of the sums, which only flows that span slots touch.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Fractions {
+struct Fractions {
     sent: Fraction,
     rcvd: Fraction,
     packets: Fraction,
@@ -49,122 +67,186 @@ pub(crate) struct Portion {
     pub(crate) packets: Amount,
 }
 
-impl Sums {
+impl SlotSums {
+    /// What each row is of.
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, key: Key) {
+        let mut sums = Sums::default();
+        if key.transport() == Transport::Tcp {
+            sums.handshakes = next_index(self.handshakes.len());
+            self.handshakes.push(Handshakes::default());
+        }
+        self.keys.push(key);
+        self.sums.push(sums);
+    }
+
+    /// Gives the rows' hosts other numbers.
+    pub(crate) fn renumber(&mut self, numbers: &[u32]) {
+        for key in &mut self.keys {
+            *key = key.renumbered(numbers);
+        }
+    }
+
+    /// Gives memory back that is not needed, as no more rows come.
+    pub(crate) fn shrink(&mut self) {
+        self.keys.shrink_to_fit();
+        self.sums.shrink_to_fit();
+        self.handshakes.shrink_to_fit();
+        self.fractions.shrink_to_fit();
+    }
+
     /// Counts a flow that lies in this slot as a whole.
     #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
         let flow = view.flow;
         let [sent, rcvd] = view.oriented([&flow.fwd, &flow.rev]);
         let packets = sent.packets.saturating_add(rcvd.packets);
-        self.add_volume(sent.bytes, rcvd.bytes, packets);
-        self.add_live(view);
+        let sums = &mut self.sums[view.row as usize];
+        sums.add_volume(sent.bytes, rcvd.bytes, packets);
+        sums.add_live(view);
+        sums.add_started(view, &mut self.handshakes);
     }
 
-    /// Counts a flow that spans slots.
-    pub(crate) fn add_portion(
-        &mut self,
-        fractions: &mut Fractions,
-        view: &View<'_>,
-        portion: &Portion,
-    ) {
+    /// Counts what a flow that spans slots brings into this one.
+    pub(crate) fn add_portion(&mut self, view: &View<'_>, portion: &Portion, starts_here: bool) {
         let [sent, rcvd] = view.oriented([&portion.fwd_bytes, &portion.rev_bytes]);
-        self.add_volume(sent.whole, rcvd.whole, portion.packets.whole);
-        let portion = Fractions {
+        let sums = &mut self.sums[view.row as usize];
+        sums.add_volume(sent.whole, rcvd.whole, portion.packets.whole);
+        let fractions = Fractions {
             sent: sent.fraction,
             rcvd: rcvd.fraction,
             packets: portion.packets.fraction,
         };
-        self.add_fractions(fractions, &portion);
-        self.add_live(view);
+        sums.add_fractions(&mut self.fractions, &fractions);
+        sums.add_live(view);
+        if starts_here {
+            sums.add_started(view, &mut self.handshakes);
+        }
+    }
+
+    /// Adds a row of another part of the trace to the row of the same host and transport here.
+    pub(crate) fn merge(&mut self, row: u32, other: &Self, theirs: usize) {
+        let own = &mut self.sums[row as usize];
+        let theirs = &other.sums[theirs];
+        own.merge(theirs);
+        if let Some(fractions) = theirs.fractions(&other.fractions) {
+            own.add_fractions(&mut self.fractions, fractions);
+        }
+        if self.keys[row as usize].transport() == Transport::Tcp {
+            let handshakes = &mut self.handshakes[own.handshakes as usize];
+            handshakes.merge(&other.handshakes[theirs.handshakes as usize]);
+        }
+    }
+
+    /// Flows started, by direction.
+    pub(crate) fn started(&self, row: u32) -> [u32; 2] {
+        self.sums[row as usize].started
+    }
+
+    /// The set of control systems seen.
+    pub(crate) fn control(&self, row: u32) -> u32 {
+        self.sums[row as usize].control
+    }
+
+    /// The finished aggregate of a row, distinct counts by direction.
+    pub(crate) fn finish(&self, row: u32, distinct: &[Distinct]) -> TransportSlot {
+        let sums = &self.sums[row as usize];
+        let fractions = sums.fractions(&self.fractions);
+        let fractions = fractions.copied().unwrap_or_default();
+        let amount = |whole, fraction| Amount { whole, fraction };
+        let direction = |direction: Direction| {
+            let index = direction as usize;
+            DirectionSlot {
+                started: sums.started[index],
+                unanswered: sums.unanswered[index],
+                peers: distinct[index].peers,
+                isp_peers: distinct[index].isp_peers,
+                dest_ports: distinct[index].ports,
+                reserved_ports: distinct[index].reserved_ports,
+                ..DirectionSlot::default()
+            }
+        };
+        let mut slot = TransportSlot {
+            live: sums.live,
+            sent: amount(sums.sent, fractions.sent),
+            rcvd: amount(sums.rcvd, fractions.rcvd),
+            packets: amount(sums.packets, fractions.packets),
+            duration_micros: sums.duration_micros,
+            inout: direction(Direction::InOut),
+            outin: direction(Direction::OutIn),
+        };
+        if self.keys[row as usize].transport() == Transport::Tcp {
+            let handshakes = &self.handshakes[sums.handshakes as usize];
+            handshakes.finish(&mut slot.inout, Direction::InOut);
+            handshakes.finish(&mut slot.outin, Direction::OutIn);
+        }
+        slot
+    }
+}
+
+impl Sums {
+    /// The row's fractions among those of the slot.
+    fn fractions<'f>(&self, all: &'f [Fractions]) -> Option<&'f Fractions> {
+        all.get((self.fractions as usize).wrapping_sub(1))
     }
 
     /// Counts a flow that starts in this slot.
     #[inline]
-    pub(crate) fn add_started(&mut self, view: &View<'_>) {
+    fn add_started(&mut self, view: &View<'_>, handshakes: &mut [Handshakes]) {
         let (flow, direction) = (view.flow, view.direction);
         self.duration_micros = self.duration_micros.saturating_add(flow.span.micros());
         add(&mut self.started[direction as usize], 1);
         let unanswered = u32::from(flow.rev.packets == 0);
         add(&mut self.unanswered[direction as usize], unanswered);
+        if flow.transport == Transport::Tcp {
+            handshakes[self.handshakes as usize].add_started(flow, direction);
+        }
     }
 
-    /// Adds the sums of another part of the trace.
-    pub(crate) fn merge(&mut self, fractions: &mut Fractions, other: &Self, more: &Fractions) {
+    /// Adds the sums of another part of the trace, but what stands elsewhere.
+    fn merge(&mut self, other: &Self) {
         self.live = self.live.saturating_add(other.live);
         self.control |= other.control;
         self.duration_micros = self.duration_micros.saturating_add(other.duration_micros);
         self.add_volume(other.sent, other.rcvd, other.packets);
-        self.add_fractions(fractions, more);
         add_each(&mut self.started, other.started);
         add_each(&mut self.unanswered, other.unanswered);
     }
 
-    /// Whether no flow was counted: there is nothing else to look up.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.live == 0
-    }
-
-    /// The finished aggregate, distinct counts by direction.
-    pub(crate) fn finish(
-        &self,
-        fractions: &Fractions,
-        handshakes: &Handshakes,
-        distinct: &[Distinct],
-    ) -> TransportSlot {
-        let amount = |whole, fraction| Amount { whole, fraction };
-        let direction = |direction: Direction| {
-            let index = direction as usize;
-            DirectionSlot {
-                started: self.started[index],
-                failed: handshakes.failed[index],
-                complete: handshakes.complete[index],
-                payload_known: handshakes.payload_known[index],
-                payload_none: handshakes.payload_none[index],
-                unanswered: self.unanswered[index],
-                peers: distinct[index].peers,
-                isp_peers: distinct[index].isp_peers,
-                dest_ports: distinct[index].ports,
-                reserved_ports: distinct[index].reserved_ports,
-            }
-        };
-        TransportSlot {
-            live: self.live,
-            sent: amount(self.sent, fractions.sent),
-            rcvd: amount(self.rcvd, fractions.rcvd),
-            packets: amount(self.packets, fractions.packets),
-            duration_micros: self.duration_micros,
-            inout: direction(Direction::InOut),
-            outin: direction(Direction::OutIn),
-        }
-    }
-
-    /// Flows started, by direction.
-    pub(crate) const fn started(&self) -> [u32; 2] {
-        self.started
-    }
-
+    #[inline]
     fn add_live(&mut self, view: &View<'_>) {
         add(&mut self.live, 1);
         self.control |= view.control.map_or(0, |system| 1 << system.0);
     }
 
+    #[inline]
     fn add_volume(&mut self, sent: u64, rcvd: u64, packets: u64) {
         self.sent = self.sent.saturating_add(sent);
         self.rcvd = self.rcvd.saturating_add(rcvd);
         self.packets = self.packets.saturating_add(packets);
     }
 
-    fn add_fractions(&mut self, fractions: &mut Fractions, more: &Fractions) {
-        let sent = fractions.sent.add(more.sent);
-        let rcvd = fractions.rcvd.add(more.rcvd);
-        let packets = fractions.packets.add(more.packets);
+    /// Adds to the row's fractions, which it gets if it has none.
+    fn add_fractions(&mut self, all: &mut Vec<Fractions>, more: &Fractions) {
+        if self.fractions == 0 {
+            all.push(Fractions::default());
+            self.fractions = next_index(all.len());
+        }
+        let own = &mut all[self.fractions as usize - 1];
+        let sent = own.sent.add(more.sent);
+        let rcvd = own.rcvd.add(more.rcvd);
+        let packets = own.packets.add(more.packets);
         self.add_volume(sent, rcvd, packets);
     }
 }
 
 impl Handshakes {
     /// Counts a TCP flow that starts in this slot.
-    pub(crate) fn add_started(&mut self, flow: &Flow, direction: Direction) {
+    fn add_started(&mut self, flow: &Flow, direction: Direction) {
         let index = direction as usize;
         match flow.handshake {
             Some(Handshake::Failed) => add(&mut self.failed[index], 1),
@@ -178,11 +260,19 @@ impl Handshakes {
         }
     }
 
-    pub(crate) fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         add_each(&mut self.failed, other.failed);
         add_each(&mut self.complete, other.complete);
         add_each(&mut self.payload_known, other.payload_known);
         add_each(&mut self.payload_none, other.payload_none);
+    }
+
+    fn finish(&self, slot: &mut DirectionSlot, direction: Direction) {
+        let index = direction as usize;
+        slot.failed = self.failed[index];
+        slot.complete = self.complete[index];
+        slot.payload_known = self.payload_known[index];
+        slot.payload_none = self.payload_none[index];
     }
 }
 

@@ -36,12 +36,11 @@ fn a_million_hosts_in_one_slot() {
         .map(|host| flow(v4(10 << 24, host), server))
         .collect();
     let host_slots = aggregate(&flows, &config());
-    assert_eq!(host_slots.rows().len(), MILLION as usize);
-    assert!(host_slots.rows().is_sorted_by_key(|row| row.host));
+    assert_eq!(host_slots.len(), MILLION as usize);
+    assert!(host_slots.rows().map(|row| row.host).is_sorted());
     assert!(
         host_slots
             .rows()
-            .iter()
             .all(|row| row.udp.inout.peers == 1 && row.udp.live == 1)
     );
 }
@@ -64,9 +63,8 @@ fn one_host_with_a_million_peers() {
         .map(|peer| flow(host, peer))
         .collect();
     let host_slots = aggregate(&flows, &config());
-    let [row] = host_slots.rows() else {
-        panic!("one sample")
-    };
+    assert_eq!(host_slots.len(), 1);
+    let row = host_slots.row(0);
     assert_eq!(row.udp.inout.peers, MILLION + 1000);
     assert_eq!(row.udp.inout.started, 2 * (MILLION + 1000));
     assert_eq!(
@@ -96,5 +94,5 @@ fn absurd_times_are_counted_not_computed() {
     let host_slots = aggregate(&flows, &config());
     assert_eq!(host_slots.skipped().too_long, 2);
     assert_eq!(host_slots.of_interest(), 2);
-    assert_eq!(host_slots.rows().len(), 2);
+    assert_eq!(host_slots.len(), 2);
 }

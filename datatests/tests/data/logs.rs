@@ -109,12 +109,12 @@ fn three_days_of_a_server(folder: &Path) -> Result<(), Failed> {
     // The same in samples: everything is monitored, so the beacon's host has its own.
     let config = Aggregation::new(Family::any(), Topology::everything_monitored());
     let samples = aggregate(&flows, &config);
-    let of = |host: IpAddr| samples.rows().iter().filter(move |row| row.host == host);
+    let of = |host: IpAddr| samples.rows().filter(move |row| row.host == host);
     check("samples of the beacon", of(beacon).count(), 840)?;
-    let started = |row: &HostSlot| u64::from(row.tcp.inout.started);
+    let started = |row: HostSlot| u64::from(row.tcp.inout.started);
     let beats: u64 = of(beacon).map(started).sum();
     check("flows in them", beats, 950)?;
-    let slots: BTreeSet<_> = samples.rows().iter().map(|row| row.slot).collect();
+    let slots: BTreeSet<_> = samples.rows().map(|row| row.slot).collect();
     check("slots with samples", slots.len(), 865)
 }
 

@@ -85,5 +85,5 @@ pub(crate) fn whole(rows: Vec<HostSlot>, counts: &HostSlots) -> Result {
 
 pub(crate) fn batch(flows: &[Flow], config: &Aggregation) -> Result {
     let host_slots = aggregate(flows, config);
-    whole(host_slots.rows().to_vec(), &host_slots)
+    whole(host_slots.rows().collect(), &host_slots)
 }

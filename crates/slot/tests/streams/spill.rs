@@ -31,9 +31,9 @@ proptest! {
             let spilled = aggregator.spilled();
             (aggregator.finish().unwrap(), spilled)
         });
-        prop_assert_eq!(whole(found.rows().to_vec(), &found), expected);
+        prop_assert_eq!(whole(found.rows().collect(), &found), expected);
         if memory == 0 {
-            prop_assert_eq!(spilled > 0, found.rows().iter().any(started));
+            prop_assert_eq!(spilled > 0, found.rows().any(|row| started(&row)));
         }
         prop_assert!(memory < 10_000_000 || spilled == 0);
     }
@@ -54,7 +54,7 @@ proptest! {
         let expected: Vec<_> = flows.iter().map(|flow| config.scope(flow)).collect();
         prop_assert_eq!(&scopes[ahead..], expected);
         let found = aggregator.finish().unwrap();
-        prop_assert_eq!(whole(found.rows().to_vec(), &found), batch(&flows, &config));
+        prop_assert_eq!(whole(found.rows().collect(), &found), batch(&flows, &config));
     }
 }
 

@@ -18,12 +18,12 @@ fn streamed(flows: &[Flow], config: &Aggregation, watermark: Watermark, cuts: &[
     let mut rest = flows;
     for cut in cuts {
         let (batch, behind) = rest.split_at(*cut.min(&rest.len()));
-        rows.extend_from_slice(final_rows(&mut stream, batch).rows());
+        rows.extend(final_rows(&mut stream, batch).rows());
         rest = behind;
     }
-    rows.extend_from_slice(final_rows(&mut stream, rest).rows());
+    rows.extend(final_rows(&mut stream, rest).rows());
     let last = stream.finish();
-    rows.extend_from_slice(last.rows());
+    rows.extend(last.rows());
     let given: HashSet<_> = rows.iter().map(|row| (row.host, row.slot)).collect();
     assert_eq!(given.len(), rows.len(), "each host slot once");
     rows.sort_by_key(|row| (row.host, row.slot));
@@ -33,7 +33,7 @@ fn streamed(flows: &[Flow], config: &Aggregation, watermark: Watermark, cuts: &[
 /// Rows are only given of slots that are final, all of them, and the right edge is never among them.
 fn final_rows(stream: &mut StreamingAggregator<'_>, batch: &[Flow]) -> HostSlots {
     let given = stream.push(batch);
-    assert!(given.rows().is_sorted_by_key(|row| (row.host, row.slot)));
+    assert!(given.rows().map(|row| (row.host, row.slot)).is_sorted());
     for row in given.rows() {
         assert!(Some(row.slot) < stream.open_from());
         assert!(
@@ -202,7 +202,7 @@ fn a_wrong_clock_is_held_and_counted_and_hurts_nobody() {
             simple(second, second, 2),
             simple(year, year, 3),
         ];
-        rows += stream.push(&flows).rows().len();
+        rows += stream.push(&flows).len();
     }
     // 30 slots, of which the last is open.
     assert_eq!(rows, 2 * 29);
@@ -255,7 +255,7 @@ fn a_stream_of_few_flows_gives_all_of_them() {
     let mut stream = StreamingAggregator::new(&config, watermark);
     let rows: usize = flows
         .iter()
-        .map(|flow| stream.push(std::slice::from_ref(flow)).rows().len())
+        .map(|flow| stream.push(std::slice::from_ref(flow)).len())
         .sum();
     assert_eq!(rows, 1000 * 60 / 300 - 1);
     assert_eq!(stream.finish().skipped().total(), 0);

@@ -1,0 +1,271 @@
+//! The aggregates of a trace, in order.
+
+use std::fmt;
+
+use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength};
+use rayon::prelude::*;
+
+use crate::aggregator::Totals;
+use crate::hosts::Hosts;
+use crate::open_slot::ClosedSlot;
+use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
+
+/// The aggregates of a trace, by host address (IPv4 first), then slot.
+///
+/// They are kept as they were summed up, in some 150 bytes for each transport of a host in a slot, and
+/// put together when they are asked for: where nearly every flow makes an aggregate of its own, a list of
+/// [`HostSlot`]s would take several times as much.
+#[derive(Clone)]
+pub struct HostSlots {
+    closed: Closed,
+    /// One for each aggregate, in order.
+    places: Vec<Place>,
+    family: Family,
+    slot_length: SlotLength,
+    totals: Totals,
+    approximate: Option<Precision>,
+}
+
+/// Slots that take no more flows, in order, and the hosts that their rows name by number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Closed {
+    pub(crate) hosts: Vec<AddressBits>,
+    pub(crate) slots: Vec<ClosedSlot>,
+}
+
+/// Where an aggregate stands: the numbers of its host and of its slot, and its rows there of TCP and UDP.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    host: u32,
+    slot: u32,
+    rows: [u32; 2],
+}
+
+/// The row of a transport without active flows.
+const NONE: u32 = u32::MAX;
+
+impl HostSlots {
+    pub(crate) fn new(closed: Closed, totals: Totals, config: &Aggregation) -> Self {
+        Self {
+            places: places(&closed),
+            closed,
+            family: config.family.clone(),
+            slot_length: config.slot_length,
+            totals,
+            approximate: config.approximate,
+        }
+    }
+
+    /// The aggregates, by host, then slot, each put together as it is reached.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = HostSlot> + '_ {
+        self.places.iter().map(|place| self.at(place))
+    }
+
+    /// One aggregate, by its place among all.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn row(&self, index: usize) -> HostSlot {
+        self.at(&self.places[index])
+    }
+
+    /// Number of aggregates.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is no aggregate at all.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The length of a slot.
+    pub fn slot_length(&self) -> SlotLength {
+        self.slot_length
+    }
+
+    /// Flows seen, of interest or not.
+    pub fn flows(&self) -> u64 {
+        self.totals.flows
+    }
+
+    /// Flows that entered the aggregates.
+    pub fn of_interest(&self) -> u64 {
+        self.totals.flows - self.totals.skipped.total()
+    }
+
+    /// Flows that did not, by reason.
+    pub fn skipped(&self) -> SkippedFlows {
+        self.totals.skipped
+    }
+
+    /// First and last slot of the trace, over every flow in the time range, of interest or not; both
+    /// are only partly covered. A flow that is active in too many slots does not count.
+    pub fn edge_slots(&self) -> Option<(SlotIndex, SlotIndex)> {
+        self.totals.slots
+    }
+
+    /// How precisely [`peers`](crate::DirectionSlot::peers) and
+    /// [`isp_peers`](crate::DirectionSlot::isp_peers) were counted where more flows started than
+    /// [`Precision::exact_up_to`]; `None` if exactly everywhere.
+    pub fn approximate(&self) -> Option<Precision> {
+        self.approximate
+    }
+
+    fn at(&self, place: &Place) -> HostSlot {
+        let closed = &self.closed.slots[place.slot as usize];
+        let rows = place.rows.into_iter().filter(|&row| row != NONE);
+        let control = rows.fold(0, |seen, row| seen | closed.control(row));
+        let finish = |row: u32| match row {
+            NONE => TransportSlot::default(),
+            row => closed.transport_slot(row),
+        };
+        HostSlot {
+            host: self.closed.hosts[place.host as usize].into(),
+            slot: closed.slot,
+            system: self.family.system_of(control),
+            tcp: finish(place.rows[0]),
+            udp: finish(place.rows[1]),
+        }
+    }
+}
+
+/// The same aggregates, counts and settings, however they are kept.
+impl PartialEq for HostSlots {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot_length == other.slot_length
+            && self.approximate == other.approximate
+            && self.totals == other.totals
+            && self.rows().eq(other.rows())
+    }
+}
+
+impl fmt::Debug for HostSlots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostSlots")
+            .field("rows", &self.rows().collect::<Vec<_>>())
+            .field("slot_length", &self.slot_length)
+            .field("totals", &self.totals)
+            .field("approximate", &self.approximate)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Closed {
+    /// All slots of several parts, none of which is in two of them.
+    pub(crate) fn union(parts: Vec<Self>) -> Self {
+        let parts = match <[Self; 1]>::try_from(parts) {
+            Ok([one]) => return one,
+            Err(parts) => parts,
+        };
+        let mut hosts = Hosts::default();
+        let mut slots = Vec::new();
+        for part in parts {
+            let keys = part.slots.iter().flat_map(ClosedSlot::keys);
+            let numbers = hosts.numbers_of(&part.hosts, keys.map(|key| key.host()));
+            let renumbered = part.slots.into_iter().map(|slot| slot.renumbered(&numbers));
+            slots.extend(renumbered);
+        }
+        slots.sort_unstable_by_key(|closed: &ClosedSlot| closed.slot);
+        Self {
+            hosts: hosts.into_addresses(),
+            slots,
+        }
+    }
+}
+
+/// Where each aggregate stands, by host, then slot.
+///
+/// A counting sort: there may be many more aggregates than hosts, and comparing two of them costs
+/// as much as moving one.
+fn places(closed: &Closed) -> Vec<Place> {
+    /// Where the host's next aggregate is to stand, and the slot of its latest, counted from 1.
+    #[derive(Clone, Copy, Default)]
+    struct Next {
+        place: u32,
+        slot: u32,
+    }
+    let mut next = vec![Next::default(); closed.hosts.len()];
+    let slots = || (1_u32..).zip(&closed.slots);
+    for (slot, keys) in slots().map(|(slot, closed)| (slot, closed.keys())) {
+        for key in keys {
+            let next = &mut next[key.host() as usize];
+            next.place += u32::from(next.slot != slot);
+            next.slot = slot;
+        }
+    }
+    let mut sorted: Vec<(AddressBits, u32)> = closed.hosts.iter().copied().zip(0..).collect();
+    sorted.par_sort_unstable();
+    let mut len = 0;
+    for (_, host) in sorted {
+        let next = &mut next[host as usize];
+        len += std::mem::replace(
+            next,
+            Next {
+                place: len,
+                slot: 0,
+            },
+        )
+        .place;
+    }
+    let nowhere = Place {
+        host: 0,
+        slot: 0,
+        rows: [NONE; 2],
+    };
+    let mut places = vec![nowhere; len as usize];
+    for (slot, closed) in slots() {
+        for (key, row) in closed.keys().iter().zip(0..) {
+            let next = &mut next[key.host() as usize];
+            next.place += u32::from(next.slot != slot);
+            next.slot = slot;
+            let place = &mut places[next.place as usize - 1];
+            (place.host, place.slot) = (key.host(), slot - 1);
+            place.rows[key.transport_index()] = row;
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate;
+    use peerscope_flow::{Endpoint, Flow, Span, Timestamp, Topology, Transport};
+    use proptest::prelude::*;
+
+    /// A flow between two of a few hosts, within one slot.
+    fn flow() -> impl Strategy<Value = Flow> {
+        (any::<bool>(), 0_u8..6, 0_u8..6, 0_i64..8).prop_map(|(tcp, src, dst, slot)| {
+            let end = |host: u8| Endpoint::new([10, 0, 0, host].into(), 1);
+            let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+            let at = Timestamp::from_secs(300 * slot + 1);
+            Flow::new(transport, end(src), end(dst), Span::at(at))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_a_trace_are_together_what_it_is_as_a_whole(
+            flows in prop::collection::vec(flow(), 0..60),
+            modulus in 1_i64..4,
+        ) {
+            let config = Aggregation::new(Family::any(), Topology::everything_monitored());
+            let expected = aggregate(&flows, &config);
+            let slot_of = |flow: &Flow| config.slot_length.slot_of(flow.span.start()).0;
+            let part = |rest| {
+                let in_part = |flow: &&Flow| slot_of(flow) % modulus == rest;
+                let flows: Vec<Flow> = flows.iter().filter(in_part).cloned().collect();
+                aggregate(&flows, &config).closed
+            };
+            let closed = Closed::union((0..modulus).map(part).collect());
+            let found = HostSlots::new(closed, expected.totals, &config);
+            prop_assert_eq!(&found, &expected);
+            prop_assert!(found.rows().map(|row| (row.host, row.slot)).is_sorted());
+            for (place, row) in found.rows().enumerate() {
+                prop_assert_eq!(found.row(place), row);
+            }
+        }
+    }
+}
