@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Flows to the 44 metrics, from memory and from the Parquet file: ours beside Polars and DuckDB, on the
-# same file, ours and Polars alternating, checked equal. Beside them the file alone: all 14 columns
-# through Arrow's reader, and into our flows.
+# same file, ours and Polars alternating, checked equal. Beside them ours with the digest of the file,
+# and the file alone: all 14 columns through Arrow's reader, and into our flows.
 # Usage: benches/peers/run.sh [FLOWS] [REPEAT] [HOSTS]; needs Python 3 and some 7 GiB of memory for 10M
 # flows of 614 hosts, and far more where nearly every flow is a sample.
 set -euo pipefail
@@ -20,7 +20,7 @@ cargo build --release --locked --quiet -p peerscope-benches --example peer_metri
 ours=$(cargo metadata --format-version 1 --no-deps | "$python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/release/examples/peer_metrics
 
 for turn in 1 2; do
-    for variant in memory file arrow flows; do
+    for variant in memory file source arrow flows; do
         "$ours" "$input" --topology "$work/topology.json" --only "$variant" --repeat "$repeat" \
             --time-json "$work/ours-$variant-$turn.json" --out "$work/ours-$variant.csv"
     done
@@ -33,7 +33,7 @@ for variant in u32 file; do
     "$python" duckdb_metrics.py "$input" --topology "$work/topology.json" --only "$variant" --repeat 1 \
         --time-json "$work/duckdb-$variant-1.json" --out "$work/duckdb-$variant.csv"
 done
-for other in ours-file polars-u32 polars-file duckdb-u32 duckdb-file; do
+for other in ours-file ours-source polars-u32 polars-file duckdb-u32 duckdb-file; do
     "$python" compare_samples.py "$work/ours-memory.csv" "$work/$other.csv"
 done
 "$python" - "$work" <<'PYTHON'
@@ -70,7 +70,12 @@ for origin, peers in (("memory", ["polars-u32", "duckdb-u32"]), ("file", ["polar
         print(f"{origin:8}{name:8}{their_wall:8.3f}{their_cpu:8.3f}{ratios}{peak:10.0f}")
 
 wall, cpu = best("ours-file", "file")
-for variant, what in (("arrow", "all columns through Arrow's reader"), ("flows", "into our flows")):
-    alone = best(f"ours-{variant}", variant)
-    print(f"file    alone   {alone[0]:8.3f}{alone[1]:8.3f}   {what}; to the table takes {wall / alone[0]:.2f}, CPU {cpu / alone[1]:.2f} of it")
+beside = [
+    ("source", "ours", "to the table, with the digest of the file"),
+    ("arrow", "alone", "all columns through Arrow's reader"),
+    ("flows", "alone", "into our flows"),
+]
+for variant, who, what in beside:
+    other = best(f"ours-{variant}", variant)
+    print(f"{'file':8}{who:8}{other[0]:8.3f}{other[1]:8.3f}   {what}; to the table takes {wall / other[0]:.2f}, CPU {cpu / other[1]:.2f} of it")
 PYTHON

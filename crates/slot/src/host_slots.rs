@@ -46,6 +46,7 @@ const NONE: u32 = u32::MAX;
 
 impl HostSlots {
     pub(crate) fn new(closed: Closed, totals: Totals, config: &Aggregation) -> Self {
+        let closed = closed.sorted();
         Self {
             places: places(&closed),
             closed,
@@ -153,6 +154,22 @@ impl fmt::Debug for HostSlots {
 }
 
 impl Closed {
+    /// The same, hosts in order of address and each slot's rows in order of host: who goes through a
+    /// host's slots, and then the next host's, finds in each slot what stands next to what it had there.
+    fn sorted(self) -> Self {
+        let mut hosts: Vec<(AddressBits, u32)> = self.hosts.into_iter().zip(0..).collect();
+        hosts.par_sort_unstable();
+        let mut ranks = vec![0; hosts.len()];
+        for (&(_, host), rank) in hosts.iter().zip(0..) {
+            ranks[host as usize] = rank;
+        }
+        let slots = self.slots.into_par_iter();
+        Self {
+            hosts: hosts.into_iter().map(|(host, _)| host).collect(),
+            slots: slots.map(|slot| slot.renumbered(&ranks).sorted()).collect(),
+        }
+    }
+
     /// All slots of several parts, none of which is in two of them.
     pub(crate) fn union(parts: Vec<Self>) -> Self {
         let parts = match <[Self; 1]>::try_from(parts) {
@@ -195,11 +212,8 @@ fn places(closed: &Closed) -> Vec<Place> {
             next.slot = slot;
         }
     }
-    let mut sorted: Vec<(AddressBits, u32)> = closed.hosts.iter().copied().zip(0..).collect();
-    sorted.par_sort_unstable();
     let mut len = 0;
-    for (_, host) in sorted {
-        let next = &mut next[host as usize];
+    for next in &mut next {
         len += std::mem::replace(
             next,
             Next {

@@ -358,7 +358,6 @@ impl OpenSlot {
     /// Counts what is distinct; the slot takes no more flows.
     pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
         self.count(counter);
-        self.sums.shrink();
         ClosedSlot {
             slot,
             sums: self.sums,
@@ -409,7 +408,7 @@ pub(crate) struct ClosedSlot {
 }
 
 impl ClosedSlot {
-    /// What each row is of, in no particular order.
+    /// What each row is of.
     pub(crate) fn keys(&self) -> &[Key] {
         self.sums.keys()
     }
@@ -418,6 +417,20 @@ impl ClosedSlot {
     pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
         self.sums.renumber(numbers);
         self
+    }
+
+    /// The same slot with its rows in the order of their hosts.
+    pub(crate) fn sorted(self) -> Self {
+        let mut order: Vec<(Key, u32)> = self.keys().iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        let groups = self.distinct.chunks_exact(GROUPS_PER_ROW as usize);
+        let groups: Vec<_> = groups.collect();
+        let distinct = order.iter().flat_map(|&(_, row)| groups[row as usize]);
+        Self {
+            slot: self.slot,
+            distinct: distinct.copied().collect(),
+            sums: self.sums.reordered(&order),
+        }
     }
 
     /// The set of control systems seen in a row.

@@ -91,6 +91,30 @@ impl SlotSums {
         }
     }
 
+    /// The same rows in another order.
+    pub(crate) fn reordered(&self, order: &[(Key, u32)]) -> Self {
+        let mut reordered = Self {
+            keys: order.iter().map(|&(key, _)| key).collect(),
+            sums: Vec::with_capacity(order.len()),
+            handshakes: Vec::with_capacity(self.handshakes.len()),
+            fractions: Vec::with_capacity(self.fractions.len()),
+        };
+        for &(key, row) in order {
+            let mut sums = self.sums[row as usize].clone();
+            if key.transport() == Transport::Tcp {
+                let own = &self.handshakes[sums.handshakes as usize];
+                sums.handshakes = next_index(reordered.handshakes.len());
+                reordered.handshakes.push(own.clone());
+            }
+            if let Some(&own) = sums.fractions(&self.fractions) {
+                reordered.fractions.push(own);
+                sums.fractions = next_index(reordered.fractions.len());
+            }
+            reordered.sums.push(sums);
+        }
+        reordered
+    }
+
     /// Gives memory back that is not needed, as no more rows come.
     pub(crate) fn shrink(&mut self) {
         self.keys.shrink_to_fit();
