@@ -219,12 +219,10 @@ impl Context<'_> {
 
     /// Some samples against every settled metric.
     fn overlaps(&self, rows: &[usize]) -> Vec<Overlap> {
-        let matrix = self.table.matrix();
         let overlap = |settled: &Settled| {
-            let values = matrix.column(settled.column);
             let mut overlap = Overlap::default();
             for &row in rows {
-                let defined = !values[row].is_nan();
+                let defined = self.table.value(row, settled.column).is_some();
                 overlap.all += usize::from(defined);
                 overlap.marked += usize::from(defined && settled.marked[row]);
             }

@@ -8,9 +8,14 @@ use crate::{Metric, Quantity};
 impl Metric {
     /// The metric's value for one host and slot, always finite; `None` if the transport has no
     /// active flow in the slot or the metric's denominator is 0.
-    #[inline]
     pub fn value(self, host_slot: &HostSlot, slot_length: SlotLength) -> Option<f64> {
         let slot = host_slot.active(self.transport())?;
+        self.of_transport(slot, slot_length)
+    }
+
+    /// The metric's value for a host and slot with active flows of its transport, which these are.
+    #[inline]
+    pub(crate) fn of_transport(self, slot: &TransportSlot, slot_length: SlotLength) -> Option<f64> {
         match self.direction() {
             Some(direction) => directed(self.quantity(), slot.direction(direction)),
             None => undirected(self.quantity(), slot, slot_length),

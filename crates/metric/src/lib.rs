@@ -40,6 +40,7 @@
 //! `parquet` writes samples as Parquet.
 
 mod catalogue;
+mod columns;
 mod csv;
 mod evaluate;
 #[cfg(feature = "parquet")]

@@ -1,14 +1,17 @@
 //! The metrics a table is made of.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::ArrayViewMut1;
-use peerscope_flow::SlotLength;
-use peerscope_slot::HostSlot;
+use peerscope_flow::{SlotLength, Transport};
+use peerscope_slot::{HostSlot, HostSlots, TransportSlot};
 use thiserror::Error;
 
 use crate::Metric;
+
+/// The transports that metrics are of.
+pub(crate) const TRANSPORTS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 
 type Evaluate = dyn Fn(&HostSlot, SlotLength) -> Option<f64> + Send + Sync;
 
@@ -96,23 +99,43 @@ impl MetricSet {
             .chain(custom)
     }
 
-    /// Writes the values of a metric, by its column, for these aggregates; NaN where undefined.
+    /// In column order: the transport, of [`TRANSPORTS`], that each metric needs active flows of.
+    pub(crate) fn transports(&self) -> impl Iterator<Item = Option<usize>> + '_ {
+        let place = |metric: &Metric| TRANSPORTS.iter().position(|&of| of == metric.transport());
+        let custom = self.custom.iter().map(|_| None);
+        Metric::ALL.iter().map(place).chain(custom)
+    }
+
+    /// Evaluates the metrics for these rows, each into a column of the rows that can have a value: NaN
+    /// where undefined.
     pub(crate) fn evaluate(
         &self,
-        column: usize,
-        host_slots: &[HostSlot],
-        length: SlotLength,
-        values: ArrayViewMut1<'_, f64>,
+        host_slots: &HostSlots,
+        rows: Range<usize>,
+        columns: Vec<&mut [f64]>,
     ) {
-        let metric = Metric::ALL.get(column);
-        for (cell, host_slot) in values.into_iter().zip(host_slots) {
-            let value = if let Some(metric) = metric {
-                metric.value(host_slot, length)
-            } else {
-                let custom = &self.custom[column - Metric::COUNT];
-                (custom.evaluate)(host_slot, length).filter(|value| value.is_finite())
-            };
-            *cell = value.unwrap_or(f64::NAN);
+        let length = host_slots.slot_length();
+        let slots_of = |transport| {
+            let slots = rows
+                .clone()
+                .filter_map(|row| host_slots.transport(row, transport));
+            slots.collect::<Vec<TransportSlot>>()
+        };
+        let slots = TRANSPORTS.map(slots_of);
+        let mut columns = columns.into_iter();
+        for ((metric, transport), column) in
+            Metric::ALL.iter().zip(self.transports()).zip(&mut columns)
+        {
+            let slots = transport.map_or(&[][..], |transport| &slots[transport]);
+            for (cell, slot) in column.iter_mut().zip(slots) {
+                *cell = metric.of_transport(slot, length).unwrap_or(f64::NAN);
+            }
+        }
+        for (metric, column) in self.custom.iter().zip(columns) {
+            for (cell, row) in column.iter_mut().zip(rows.clone()) {
+                let value = (metric.evaluate)(&host_slots.row(row), length);
+                *cell = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
+            }
         }
     }
 }

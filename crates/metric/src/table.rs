@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ndarray::{Array2, ArrayView2, Axis, ShapeBuilder};
+use ndarray::{Array2, ShapeBuilder};
 use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
-use peerscope_slot::{HostSlot, HostSlots, Precision};
+use peerscope_slot::{HostSlots, Precision};
 use rayon::prelude::*;
 
 use crate::MetricSet;
+use crate::columns::Columns;
 
 /// Every sample of a trace: one row a host and slot, one column a metric.
 ///
@@ -16,8 +17,7 @@ use crate::MetricSet;
 #[derive(Clone, Debug)]
 pub struct SampleTable {
     keys: Vec<SampleKey>,
-    /// NaN where undefined; never handed out as a number. Metric by metric in memory, as they are asked for.
-    values: Array2<f64>,
+    columns: Columns,
     metrics: Vec<String>,
     units: Vec<String>,
     systems: Vec<String>,
@@ -53,7 +53,7 @@ impl SampleKey {
     };
 }
 
-/// Samples that one thread evaluates at a time: a page of each metric.
+/// Samples that one thread evaluates at a time.
 const BLOCK: usize = 512;
 
 impl SampleTable {
@@ -61,41 +61,37 @@ impl SampleTable {
     ///
     /// # Complexity
     ///
-    /// O(samples x metrics) time and memory (8 bytes a value).
+    /// O(samples x metrics) time and memory: 8 bytes a value, none for metrics of a transport without
+    /// active flows, and some 40 bytes a sample.
     pub fn new(host_slots: &HostSlots, family: &Family, metrics: &MetricSet) -> Self {
         let slot_length = host_slots.slot_length();
         let edges = host_slots.edge_slots();
         let is_edge = |slot| edges.is_some_and(|(first, last)| slot == first || slot == last);
-        let key_of = |row: &HostSlot| SampleKey {
-            host: row.host,
-            slot: row.slot,
-            system: row.system,
-            edge: is_edge(row.slot),
+        let key_of = |row: usize| {
+            let (host, slot, system) = host_slots.key(row);
+            let edge = is_edge(slot);
+            SampleKey {
+                host,
+                slot,
+                system,
+                edge,
+            }
         };
-        // Zeroed memory is first touched by the thread that writes the values.
-        let mut values = Array2::zeros((host_slots.len(), metrics.len()).f());
+        let mut columns = Columns::new(host_slots, metrics);
         let mut keys = vec![SampleKey::NONE; host_slots.len()];
-        let blocks = values.axis_chunks_iter_mut(Axis(0), BLOCK);
-        let blocks: Vec<_> = (0..)
-            .step_by(BLOCK)
-            .zip(blocks.zip(keys.chunks_mut(BLOCK)))
-            .collect();
-        blocks
-            .into_par_iter()
-            .for_each_init(Vec::new, |rows, (first, (mut block, keys))| {
-                rows.clear();
-                rows.extend((first..first + keys.len()).map(|row| host_slots.row(row)));
-                for (key, row) in keys.iter_mut().zip(&*rows) {
-                    *key = key_of(row);
-                }
-                for (metric, values) in block.columns_mut().into_iter().enumerate() {
-                    metrics.evaluate(metric, rows, slot_length, values);
-                }
-            });
+        let blocks = keys.chunks_mut(BLOCK).zip(columns.blocks_mut(BLOCK));
+        let blocks: Vec<_> = (0..).step_by(BLOCK).zip(blocks).collect();
+        blocks.into_par_iter().for_each(|(first, (keys, columns))| {
+            let rows = first..first + keys.len();
+            for (key, row) in keys.iter_mut().zip(rows.clone()) {
+                *key = key_of(row);
+            }
+            metrics.evaluate(host_slots, rows, columns);
+        });
         let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());
         Self {
             keys,
-            values,
+            columns,
             metrics: metrics.names().collect(),
             units: metrics.units().collect(),
             systems: family.systems().to_vec(),
@@ -112,7 +108,7 @@ impl SampleTable {
         let Some(column) = self.metric_index(metric) else {
             return;
         };
-        self.values.column_mut(column).fill(f64::NAN);
+        self.columns.clear(column);
         let reason = || reason.to_owned();
         self.withheld.entry(column).or_insert_with(reason);
     }
@@ -198,9 +194,9 @@ impl SampleTable {
     /// # Panics
     ///
     /// If `row` or `metric` is out of range.
+    #[inline]
     pub fn value(&self, row: usize, metric: usize) -> Option<f64> {
-        let value = self.values[(row, metric)];
-        (!value.is_nan()).then_some(value)
+        self.columns.get(row, metric)
     }
 
     /// The defined values of a metric for one system, with their rows, in row order.
@@ -213,20 +209,20 @@ impl SampleTable {
         system: SystemId,
         metric: usize,
     ) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let values = self.values.index_axis(Axis(1), metric);
         let of_system = self
             .keys
             .iter()
             .enumerate()
             .filter(move |(_, key)| key.system == system);
-        of_system
-            .map(move |(row, _)| (row, values[row]))
-            .filter(|(_, value)| !value.is_nan())
+        of_system.filter_map(move |(row, _)| Some((row, self.value(row, metric)?)))
     }
 
-    /// The values as a matrix of samples by metrics, of which each column is one piece of memory. NaN marks an undefined
-    /// value.
-    pub fn matrix(&self) -> ArrayView2<'_, f64> {
-        self.values.view()
+    /// The values as a new matrix of samples by metrics, each metric one piece of memory. NaN marks an
+    /// undefined value.
+    pub fn matrix(&self) -> Array2<f64> {
+        let shape = (self.len(), self.columns.len());
+        Array2::from_shape_fn(shape.f(), |(row, metric)| {
+            self.value(row, metric).unwrap_or(f64::NAN)
+        })
     }
 }

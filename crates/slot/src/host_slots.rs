@@ -1,8 +1,9 @@
 //! The aggregates of a trace, in order.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength};
+use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength, SystemId, Transport};
 use rayon::prelude::*;
 
 use crate::aggregator::Totals;
@@ -44,6 +45,17 @@ struct Place {
 /// The row of a transport without active flows.
 const NONE: u32 = u32::MAX;
 
+impl Place {
+    fn row(&self, transport: Transport) -> Option<u32> {
+        let row = match transport {
+            Transport::Tcp => self.rows[0],
+            Transport::Udp => self.rows[1],
+            Transport::Other(_) => NONE,
+        };
+        (row != NONE).then_some(row)
+    }
+}
+
 impl HostSlots {
     pub(crate) fn new(closed: Closed, totals: Totals, config: &Aggregation) -> Self {
         let closed = closed.sorted();
@@ -59,7 +71,7 @@ impl HostSlots {
 
     /// The aggregates, by host, then slot, each put together as it is reached.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = HostSlot> + '_ {
-        self.places.iter().map(|place| self.at(place))
+        (0..self.len()).map(|index| self.row(index))
     }
 
     /// One aggregate, by its place among all.
@@ -68,7 +80,49 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn row(&self, index: usize) -> HostSlot {
-        self.at(&self.places[index])
+        let (host, slot, system) = self.key(index);
+        let transport = |transport| self.transport(index, transport).unwrap_or_default();
+        HostSlot {
+            host,
+            slot,
+            system,
+            tcp: transport(Transport::Tcp),
+            udp: transport(Transport::Udp),
+        }
+    }
+
+    /// The host, the slot and the system of one aggregate, by its place among all.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn key(&self, index: usize) -> (IpAddr, SlotIndex, SystemId) {
+        let place = &self.places[index];
+        let closed = &self.closed.slots[place.slot as usize];
+        let rows = place.rows.into_iter().filter(|&row| row != NONE);
+        let control = rows.fold(0, |seen, row| seen | closed.control(row));
+        let host = self.closed.hosts[place.host as usize];
+        (host.into(), closed.slot, self.family.system_of(control))
+    }
+
+    /// Whether one aggregate, by its place among all, has active flows of a transport.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn is_active(&self, index: usize, transport: Transport) -> bool {
+        self.places[index].row(transport).is_some()
+    }
+
+    /// One transport of an aggregate, by its place among all; `None` if it has no active flow.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn transport(&self, index: usize, transport: Transport) -> Option<TransportSlot> {
+        let place = &self.places[index];
+        let row = place.row(transport)?;
+        Some(self.closed.slots[place.slot as usize].transport_slot(row))
     }
 
     /// Number of aggregates.
@@ -112,23 +166,6 @@ impl HostSlots {
     /// [`Precision::exact_up_to`]; `None` if exactly everywhere.
     pub fn approximate(&self) -> Option<Precision> {
         self.approximate
-    }
-
-    fn at(&self, place: &Place) -> HostSlot {
-        let closed = &self.closed.slots[place.slot as usize];
-        let rows = place.rows.into_iter().filter(|&row| row != NONE);
-        let control = rows.fold(0, |seen, row| seen | closed.control(row));
-        let finish = |row: u32| match row {
-            NONE => TransportSlot::default(),
-            row => closed.transport_slot(row),
-        };
-        HostSlot {
-            host: self.closed.hosts[place.host as usize].into(),
-            slot: closed.slot,
-            system: self.family.system_of(control),
-            tcp: finish(place.rows[0]),
-            udp: finish(place.rows[1]),
-        }
     }
 }
 

@@ -1,0 +1,97 @@
+//! The values of a table, metric by metric.
+
+use peerscope_slot::HostSlots;
+
+use crate::MetricSet;
+use crate::set::TRANSPORTS;
+
+/// A column a metric; NaN where undefined, never handed out as a number.
+///
+/// A sample without active flows of a transport has no value of its metrics, and none is kept: of very
+/// many hosts, most have flows of one transport only.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    /// By transport: where each row's values stand in the columns of its metrics; `NONE` if it has none.
+    places: [Vec<u32>; 2],
+    columns: Vec<Column>,
+}
+
+/// The values of a metric.
+#[derive(Clone, Debug)]
+struct Column {
+    /// Whose metric it is, of [`TRANSPORTS`]; `None` if every row has a value.
+    transport: Option<usize>,
+    values: Vec<f64>,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl Columns {
+    /// Columns for the metrics of a set, in which nothing stands yet: each page of memory is first
+    /// touched by the thread that writes there.
+    pub(crate) fn new(host_slots: &HostSlots, metrics: &MetricSet) -> Self {
+        let places = TRANSPORTS.map(|transport| {
+            let mut next = 0;
+            let place = |row| {
+                let is_active = host_slots.is_active(row, transport);
+                next += u32::from(is_active);
+                if is_active { next - 1 } else { NONE }
+            };
+            (0..host_slots.len()).map(place).collect::<Vec<u32>>()
+        });
+        let active = places.each_ref().map(|places| active(places));
+        let column = |transport: Option<usize>| Column {
+            transport,
+            values: vec![0.0; transport.map_or(host_slots.len(), |transport| active[transport])],
+        };
+        Self {
+            columns: metrics.transports().map(column).collect(),
+            places,
+        }
+    }
+
+    /// What so many rows at a time have of each column, those that have a value, to be written.
+    pub(crate) fn blocks_mut(&mut self, rows: usize) -> Vec<Vec<&mut [f64]>> {
+        let columns = self.columns.iter_mut();
+        let mut rest: Vec<(Option<usize>, &mut [f64])> = columns
+            .map(|column| (column.transport, &mut *column.values))
+            .collect();
+        let [tcp, udp] = &self.places;
+        let blocks = tcp.chunks(rows).zip(udp.chunks(rows));
+        let block = |(tcp, udp): (&[u32], &[u32])| {
+            let active = [active(tcp), active(udp)];
+            let own = rest.iter_mut().map(|(transport, rest)| {
+                let len = transport.map_or(tcp.len(), |transport| active[transport]);
+                rest.split_off_mut(..len).unwrap_or_default()
+            });
+            own.collect()
+        };
+        blocks.map(block).collect()
+    }
+
+    /// Takes all values of a metric away.
+    pub(crate) fn clear(&mut self, metric: usize) {
+        self.columns[metric].values.fill(f64::NAN);
+    }
+
+    /// Number of metrics.
+    pub(crate) fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// One value, if it is defined.
+    #[inline]
+    pub(crate) fn get(&self, row: usize, metric: usize) -> Option<f64> {
+        let Column { transport, values } = &self.columns[metric];
+        let place = match transport {
+            // No column is so long that `NONE` stands in it.
+            Some(transport) => self.places[*transport][row] as usize,
+            None => row,
+        };
+        values.get(place).copied().filter(|value| !value.is_nan())
+    }
+}
+
+fn active(places: &[u32]) -> usize {
+    places.iter().filter(|&&place| place != NONE).count()
+}
