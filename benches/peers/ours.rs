@@ -1,6 +1,6 @@
 //! Canonical flows to the table of 44 metrics, timed as the peers beside this file are: from the
-//! file, and from flows in memory, without writing. Beside it the same with what a source is told for,
-//! its digest and format; the file alone, all its columns through Arrow's reader and into flows; the way
+//! file, and from flows in memory, without writing. Beside it the same from the file with
+//! its digest; the file alone, all its columns through Arrow's reader and into flows; the way
 //! from the file to findings; and a whole analysis.
 
 use std::fs::File;

@@ -19,7 +19,7 @@ pub(crate) struct Columns {
 /// The values of a metric.
 #[derive(Clone, Debug)]
 struct Column {
-    /// Whose metric it is, of [`TRANSPORTS`]; `None` if every row has a value.
+    /// Whose metric it is, of [`TRANSPORTS`]; `None` if there is a value for every row.
     transport: Option<usize>,
     values: Vec<f64>,
 }
@@ -30,19 +30,20 @@ impl Columns {
     /// Columns for the metrics of a set, in which nothing stands yet: each page of memory is first
     /// touched by the thread that writes there.
     pub(crate) fn new(host_slots: &HostSlots, metrics: &MetricSet) -> Self {
-        let places = TRANSPORTS.map(|transport| {
-            let mut next = 0;
+        let rows = 0..host_slots.len();
+        let mut active = [0; 2];
+        let places = [0, 1].map(|transport| {
+            let next = &mut active[transport];
             let place = |row| {
-                let is_active = host_slots.is_active(row, transport);
-                next += u32::from(is_active);
-                if is_active { next - 1 } else { NONE }
+                let is_active = host_slots.is_active(row, TRANSPORTS[transport]);
+                *next += u32::from(is_active);
+                if is_active { *next - 1 } else { NONE }
             };
-            (0..host_slots.len()).map(place).collect::<Vec<u32>>()
+            rows.clone().map(place).collect()
         });
-        let active = places.each_ref().map(|places| active(places));
         let column = |transport: Option<usize>| Column {
             transport,
-            values: vec![0.0; transport.map_or(host_slots.len(), |transport| active[transport])],
+            values: vec![0.0; transport.map_or(rows.len(), |transport| active[transport] as usize)],
         };
         Self {
             columns: metrics.transports().map(column).collect(),
@@ -50,7 +51,7 @@ impl Columns {
         }
     }
 
-    /// What so many rows at a time have of each column, those that have a value, to be written.
+    /// What so many rows at a time have of each column, to be written.
     pub(crate) fn blocks_mut(&mut self, rows: usize) -> Vec<Vec<&mut [f64]>> {
         let columns = self.columns.iter_mut();
         let mut rest: Vec<(Option<usize>, &mut [f64])> = columns
@@ -59,10 +60,13 @@ impl Columns {
         let [tcp, udp] = &self.places;
         let blocks = tcp.chunks(rows).zip(udp.chunks(rows));
         let block = |(tcp, udp): (&[u32], &[u32])| {
-            let active = [active(tcp), active(udp)];
+            let active =
+                [tcp, udp].map(|places| places.iter().filter(|&&place| place != NONE).count());
             let own = rest.iter_mut().map(|(transport, rest)| {
                 let len = transport.map_or(tcp.len(), |transport| active[transport]);
-                rest.split_off_mut(..len).unwrap_or_default()
+                let (own, behind) = std::mem::take(rest).split_at_mut(len);
+                *rest = behind;
+                own
             });
             own.collect()
         };
@@ -84,14 +88,13 @@ impl Columns {
     pub(crate) fn get(&self, row: usize, metric: usize) -> Option<f64> {
         let Column { transport, values } = &self.columns[metric];
         let place = match transport {
-            // No column is so long that `NONE` stands in it.
-            Some(transport) => self.places[*transport][row] as usize,
             None => row,
+            Some(transport) => match self.places[*transport][row] {
+                NONE => return None,
+                place => place as usize,
+            },
         };
-        values.get(place).copied().filter(|value| !value.is_nan())
+        let value = values[place];
+        (!value.is_nan()).then_some(value)
     }
-}
-
-fn active(places: &[u32]) -> usize {
-    places.iter().filter(|&&place| place != NONE).count()
 }

@@ -99,45 +99,53 @@ impl MetricSet {
             .chain(custom)
     }
 
-    /// In column order: the transport, of [`TRANSPORTS`], that each metric needs active flows of.
+    /// In column order: the transport, of [`TRANSPORTS`], that each metric needs active flows of; `None`
+    /// for a user's own.
     pub(crate) fn transports(&self) -> impl Iterator<Item = Option<usize>> + '_ {
-        let place = |metric: &Metric| TRANSPORTS.iter().position(|&of| of == metric.transport());
-        let custom = self.custom.iter().map(|_| None);
-        Metric::ALL.iter().map(place).chain(custom)
+        let of_catalogue = Metric::ALL
+            .iter()
+            .map(|metric| Some(transport_index(*metric)));
+        of_catalogue.chain(self.custom.iter().map(|_| None))
     }
 
-    /// Evaluates the metrics for these rows, each into a column of the rows that can have a value: NaN
-    /// where undefined.
+    /// Evaluates the metrics for these rows, each into a column of those that have a value: NaN where
+    /// undefined.
     pub(crate) fn evaluate(
         &self,
         host_slots: &HostSlots,
         rows: Range<usize>,
-        columns: Vec<&mut [f64]>,
+        mut columns: Vec<&mut [f64]>,
     ) {
         let length = host_slots.slot_length();
-        let slots_of = |transport| {
-            let slots = rows
-                .clone()
-                .filter_map(|row| host_slots.transport(row, transport));
-            slots.collect::<Vec<TransportSlot>>()
-        };
-        let slots = TRANSPORTS.map(slots_of);
-        let mut columns = columns.into_iter();
-        for ((metric, transport), column) in
-            Metric::ALL.iter().zip(self.transports()).zip(&mut columns)
-        {
-            let slots = transport.map_or(&[][..], |transport| &slots[transport]);
+        let slots = TRANSPORTS.map(|transport| {
+            let slots = rows.clone().map(|row| host_slots.transport(row, transport));
+            slots.flatten().collect::<Vec<TransportSlot>>()
+        });
+        let (catalogue, own) = columns.split_at_mut(Metric::COUNT);
+        for (metric, column) in Metric::ALL.iter().zip(catalogue) {
+            let slots = &slots[transport_index(*metric)];
+            debug_assert_eq!(column.len(), slots.len(), "a value for each");
             for (cell, slot) in column.iter_mut().zip(slots) {
                 *cell = metric.of_transport(slot, length).unwrap_or(f64::NAN);
             }
         }
-        for (metric, column) in self.custom.iter().zip(columns) {
-            for (cell, row) in column.iter_mut().zip(rows.clone()) {
-                let value = (metric.evaluate)(&host_slots.row(row), length);
-                *cell = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
+        if own.is_empty() {
+            return;
+        }
+        for (row, place) in rows.zip(0..) {
+            let host_slot = host_slots.row(row);
+            for (metric, column) in self.custom.iter().zip(&mut *own) {
+                let value = (metric.evaluate)(&host_slot, length);
+                let value = value.filter(|value| value.is_finite());
+                column[place] = value.unwrap_or(f64::NAN);
             }
         }
     }
+}
+
+/// Which of [`TRANSPORTS`] a metric is of.
+fn transport_index(metric: Metric) -> usize {
+    usize::from(metric.transport() == Transport::Udp)
 }
 
 impl fmt::Debug for MetricSet {

@@ -1,7 +1,7 @@
 //! The table of samples.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ndarray::{Array2, ShapeBuilder};
 use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
@@ -43,16 +43,6 @@ pub struct SampleKey {
     pub edge: bool,
 }
 
-impl SampleKey {
-    /// Before the key of a sample is known.
-    const NONE: Self = Self {
-        host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        slot: SlotIndex(0),
-        system: SystemId(0),
-        edge: false,
-    };
-}
-
 /// Samples that one thread evaluates at a time.
 const BLOCK: usize = 512;
 
@@ -78,16 +68,14 @@ impl SampleTable {
             }
         };
         let mut columns = Columns::new(host_slots, metrics);
-        let mut keys = vec![SampleKey::NONE; host_slots.len()];
-        let blocks = keys.chunks_mut(BLOCK).zip(columns.blocks_mut(BLOCK));
-        let blocks: Vec<_> = (0..).step_by(BLOCK).zip(blocks).collect();
-        blocks.into_par_iter().for_each(|(first, (keys, columns))| {
-            let rows = first..first + keys.len();
-            for (key, row) in keys.iter_mut().zip(rows.clone()) {
-                *key = key_of(row);
-            }
+        let blocks = columns.blocks_mut(BLOCK).into_par_iter().enumerate();
+        blocks.for_each(|(block, columns)| {
+            let first = block * BLOCK;
+            let rows = first..host_slots.len().min(first + BLOCK);
             metrics.evaluate(host_slots, rows, columns);
         });
+        let rows = (0..host_slots.len()).into_par_iter();
+        let keys = rows.map(key_of).collect();
         let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());
         Self {
             keys,
@@ -209,11 +197,9 @@ impl SampleTable {
         system: SystemId,
         metric: usize,
     ) -> impl Iterator<Item = (usize, f64)> + '_ {
-        let of_system = self
-            .keys
-            .iter()
-            .enumerate()
-            .filter(move |(_, key)| key.system == system);
+        assert!(metric < self.columns.len(), "no metric {metric}");
+        let keys = self.keys.iter().enumerate();
+        let of_system = keys.filter(move |(_, key)| key.system == system);
         of_system.filter_map(move |(row, _)| Some((row, self.value(row, metric)?)))
     }
 

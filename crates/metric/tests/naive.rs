@@ -238,7 +238,14 @@ fn naive_directed(bare: &str, started: &[(&Flow, bool)], topology: &Topology) ->
 
 fn real(flows: &[Flow], family: &Family, slot_length: SlotLength) -> Samples {
     let config = Aggregation::new(family.clone(), topology()).with_slot_length(slot_length);
-    let table = SampleTable::new(&aggregate(flows, &config), family, &MetricSet::paper());
+    let host_slots = aggregate(flows, &config);
+    let table = SampleTable::new(&host_slots, family, &MetricSet::paper());
+    for (row, host_slot) in host_slots.rows().enumerate() {
+        for (column, metric) in Metric::ALL.into_iter().enumerate() {
+            let value = metric.value(&host_slot, slot_length);
+            assert_eq!(value, table.value(row, column), "{metric}");
+        }
+    }
     let rows = table.keys().iter().enumerate().map(|(row, key)| {
         let values = table.metrics().iter().enumerate();
         let values = values.filter_map(|(m, name)| Some((name.clone(), table.value(row, m)?)));

@@ -431,7 +431,7 @@ impl Session<'_> {
         let mut table = SampleTable::new(&host_slots, family, &pipeline.metrics);
         let withheld = WithheldMetric::all(&report);
         let input = InputSummary::new(&host_slots, report);
-        // Of very many hosts they take a third of what the table does.
+        // Of very many hosts they take more than half of what the table does.
         drop(host_slots);
         for WithheldMetric { metric, reason, .. } in &withheld {
             table.withhold(metric, reason);

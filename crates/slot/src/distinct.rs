@@ -9,7 +9,7 @@ use crate::Precision;
 /// What is counted of one started flow, seen from one host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
-    /// The host's row in the slot, its transport and direction, as `OpenSlot` numbers them.
+    /// The row of the host and transport in the slot, and the direction, as `OpenSlot` numbers them.
     pub(crate) group: u32,
     /// An IPv4 address, or the number of an IPv6 address in the slot's list.
     pub(crate) peer: u32,

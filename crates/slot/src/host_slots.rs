@@ -251,14 +251,12 @@ fn places(closed: &Closed) -> Vec<Place> {
     }
     let mut len = 0;
     for next in &mut next {
-        len += std::mem::replace(
-            next,
-            Next {
-                place: len,
-                slot: 0,
-            },
-        )
-        .place;
+        let own = next.place;
+        *next = Next {
+            place: len,
+            slot: 0,
+        };
+        len += own;
     }
     let nowhere = Place {
         host: 0,
@@ -315,7 +313,12 @@ mod tests {
             prop_assert_eq!(&found, &expected);
             prop_assert!(found.rows().map(|row| (row.host, row.slot)).is_sorted());
             for (place, row) in found.rows().enumerate() {
-                prop_assert_eq!(found.row(place), row);
+                prop_assert_eq!(found.key(place), (row.host, row.slot, row.system));
+                for transport in [Transport::Tcp, Transport::Udp, Transport::Other(1)] {
+                    let of_row = row.active(transport);
+                    prop_assert_eq!(found.transport(place, transport), of_row.cloned());
+                    prop_assert_eq!(found.is_active(place, transport), of_row.is_some());
+                }
             }
         }
     }

@@ -32,7 +32,7 @@
 //! open slots only. A [`SpillingAggregator`] takes more flows than fit into memory, in any order.
 //!
 //! [`aggregate`] uses the threads of the current rayon pool. Feature `serde` derives `Serialize`
-//! and `Deserialize` for [`HostSlot`] and what it is made of.
+//! and `Deserialize` for plain data: [`HostSlot`] and what it is made of, [`SkippedFlows`], [`Precision`].
 
 mod admission;
 mod aggregator;

@@ -23,7 +23,7 @@ pub(crate) struct OpenSlots {
     slots: Vec<(SlotIndex, OpenSlot)>,
     places: HashMap<i64, usize, RandomState>,
     /// Slots that [`settle`](Self::settle) has not come to, the earliest on top, and where they stand.
-    uncounted: BinaryHeap<Reverse<(SlotIndex, usize)>>,
+    unsettled: BinaryHeap<Reverse<(SlotIndex, usize)>>,
     /// Where the last flow went: the next one mostly goes there too, or to the slot behind it.
     latest: usize,
 }
@@ -56,10 +56,10 @@ impl OpenSlots {
         end: SlotIndex,
         counter: &mut DistinctCounter,
     ) {
-        while let Some(&Reverse((slot, place))) = self.uncounted.peek()
+        while let Some(&Reverse((slot, place))) = self.unsettled.peek()
             && slot < end
         {
-            self.uncounted.pop();
+            self.unsettled.pop();
             if first <= slot {
                 self.slots[place].1.settle(counter);
             }
@@ -107,7 +107,7 @@ impl OpenSlots {
             .clone()
             .map(|((slot, _), place)| (slot.0, place))
             .collect();
-        self.uncounted = places
+        self.unsettled = places
             .map(|((slot, _), place)| Reverse((*slot, place)))
             .collect();
         self.slots = slots;
@@ -117,7 +117,7 @@ impl OpenSlots {
         *self.places.entry(slot.0).or_insert_with(|| {
             self.slots.push((slot, OpenSlot::default()));
             let place = self.slots.len() - 1;
-            self.uncounted.push(Reverse((slot, place)));
+            self.unsettled.push(Reverse((slot, place)));
             place
         })
     }
@@ -129,8 +129,8 @@ pub(crate) struct OpenSlot {
     rows: Rows,
     sums: SlotSums,
     starts: Starts,
-    /// What was counted of starts that are no longer kept, by group; empty if nothing was.
-    distinct: Vec<Distinct>,
+    /// What was counted of starts that are no longer kept, by row; empty if nothing was.
+    distinct: Vec<ByDirection>,
     v6_peers: Vec<AddressBits>,
     v6_numbers: HashMap<AddressBits, u32, RandomState>,
     /// Where starts lie that were written to a file.
@@ -153,7 +153,7 @@ pub(crate) struct View<'a> {
     pub(crate) number: u32,
     /// Where the open slot stands.
     pub(crate) place: usize,
-    /// The host's row in it.
+    /// The row in it of the host and the flow's transport.
     pub(crate) row: u32,
 }
 
@@ -184,7 +184,9 @@ impl View<'_> {
     }
 }
 
-/// One for each direction.
+/// The counts of a row, each direction a group of its own.
+type ByDirection = [Distinct; GROUPS_PER_ROW as usize];
+
 const GROUPS_PER_ROW: u32 = 2;
 
 impl OpenSlot {
@@ -239,10 +241,10 @@ impl OpenSlot {
             self.sums.merge(row, &other.sums, theirs);
         }
         if !other.distinct.is_empty() {
-            self.distinct.resize(self.groups(), Distinct::default());
-            let of_row = |row: u32| (row * GROUPS_PER_ROW) as usize..;
-            for (counts, &row) in other.distinct.chunks(GROUPS_PER_ROW as usize).zip(&rows) {
-                self.distinct[of_row(row)][..counts.len()].copy_from_slice(counts);
+            self.distinct
+                .resize(self.keys().len(), ByDirection::default());
+            for (counts, &row) in other.distinct.iter().zip(&rows) {
+                self.distinct[row as usize] = *counts;
             }
         }
         let own_group = |group: u32| {
@@ -329,8 +331,9 @@ impl OpenSlot {
     /// What an IPv6 peer takes, in starts.
     pub(crate) const V6_PEER: usize = 5;
 
-    /// Counts what is distinct and keeps no more memory than the rows need: no more flows come, but
-    /// other parts may be merged in which none starts.
+    /// Counts what is distinct and keeps no more memory than the rows need: no more flows come, and no
+    /// row is looked up until [`renumbered`](Self::renumbered) makes that possible again. Other parts
+    /// may be merged then in which no flow starts.
     fn settle(&mut self, counter: &mut DistinctCounter) {
         self.count(counter);
         self.rows = Rows::default();
@@ -339,19 +342,20 @@ impl OpenSlot {
 
     /// Counts what is distinct among the flows started, which are forgotten.
     fn count(&mut self, counter: &mut DistinctCounter) {
-        let groups = self.groups();
         if let Some(precision) = counter.approximate {
             self.condense(precision);
         }
         let starts = std::mem::take(&mut self.starts);
-        let distinct = &mut self.distinct;
-        distinct.resize(groups, Distinct::default());
-        counter.count(&starts, groups, |group, counts| {
-            distinct[group as usize] = counts;
+        let mut distinct = std::mem::take(&mut self.distinct);
+        distinct.resize(self.keys().len(), ByDirection::default());
+        let groups = distinct.as_flattened_mut();
+        counter.count(&starts, groups.len(), |group, counts| {
+            groups[group as usize] = counts;
         });
         for (group, sketch) in std::mem::take(&mut self.sketches) {
-            self.distinct[group as usize] = sketch.counts(self.started(group));
+            groups[group as usize] = sketch.counts(self.started(group));
         }
+        self.distinct = distinct;
         (self.v6_peers, self.v6_numbers) = Default::default();
     }
 
@@ -381,14 +385,11 @@ impl OpenSlot {
 
     #[cold]
     fn new_row(&mut self, key: Key) -> u32 {
+        debug_assert_eq!(self.rows.is_empty(), self.keys().is_empty(), "not settled");
         let row = next_index(self.keys().len());
         self.rows.insert(key, row);
         self.sums.push(key);
         row
-    }
-
-    fn groups(&self) -> usize {
-        self.keys().len() * GROUPS_PER_ROW as usize
     }
 
     fn v6_number(&mut self, ip: AddressBits) -> u32 {
@@ -404,7 +405,7 @@ impl OpenSlot {
 pub(crate) struct ClosedSlot {
     pub(crate) slot: SlotIndex,
     sums: SlotSums,
-    distinct: Vec<Distinct>,
+    distinct: Vec<ByDirection>,
 }
 
 impl ClosedSlot {
@@ -423,12 +424,10 @@ impl ClosedSlot {
     pub(crate) fn sorted(self) -> Self {
         let mut order: Vec<(Key, u32)> = self.keys().iter().copied().zip(0..).collect();
         order.sort_unstable();
-        let groups = self.distinct.chunks_exact(GROUPS_PER_ROW as usize);
-        let groups: Vec<_> = groups.collect();
-        let distinct = order.iter().flat_map(|&(_, row)| groups[row as usize]);
+        let distinct = order.iter().map(|&(_, row)| self.distinct[row as usize]);
         Self {
             slot: self.slot,
-            distinct: distinct.copied().collect(),
+            distinct: distinct.collect(),
             sums: self.sums.reordered(&order),
         }
     }
@@ -440,7 +439,6 @@ impl ClosedSlot {
 
     /// The aggregate of a row.
     pub(crate) fn transport_slot(&self, row: u32) -> TransportSlot {
-        let distinct = &self.distinct[(row * GROUPS_PER_ROW) as usize..];
-        self.sums.finish(row, &distinct[..GROUPS_PER_ROW as usize])
+        self.sums.finish(row, &self.distinct[row as usize])
     }
 }

@@ -177,7 +177,7 @@ impl SlotSums {
     }
 
     /// The finished aggregate of a row, distinct counts by direction.
-    pub(crate) fn finish(&self, row: u32, distinct: &[Distinct]) -> TransportSlot {
+    pub(crate) fn finish(&self, row: u32, distinct: &[Distinct; 2]) -> TransportSlot {
         let sums = &self.sums[row as usize];
         let fractions = sums.fractions(&self.fractions);
         let fractions = fractions.copied().unwrap_or_default();
@@ -231,7 +231,7 @@ impl Sums {
         }
     }
 
-    /// Adds the sums of another part of the trace, but what stands elsewhere.
+    /// Adds the sums of another part of the trace, without handshakes and fractions.
     fn merge(&mut self, other: &Self) {
         self.live = self.live.saturating_add(other.live);
         self.control |= other.control;
