@@ -220,8 +220,11 @@ impl<'a> Aggregator<'a> {
             spanning,
             parts,
         } = views;
+        // Hosts first: of very many, each waits for memory, which only little work between lets overlap.
         for view in whole.iter_mut() {
             view.number = self.hosts.number(self.config.host_of(view.host()));
+        }
+        for view in whole.iter_mut() {
             view.place = self.open.place(view.first);
             view.row = self.open.at(view.place).row(view.key());
         }
