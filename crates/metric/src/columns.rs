@@ -31,23 +31,26 @@ impl Columns {
     /// touched by the thread that writes there.
     pub(crate) fn new(host_slots: &HostSlots, metrics: &MetricSet) -> Self {
         let rows = 0..host_slots.len();
-        let mut active = [0; 2];
-        let places = [0, 1].map(|transport| {
-            let next = &mut active[transport];
+        let places_of = |transport| {
+            let mut next = 0;
             let place = |row| {
-                let is_active = host_slots.is_active(row, TRANSPORTS[transport]);
-                *next += u32::from(is_active);
-                if is_active { *next - 1 } else { NONE }
+                let is_active = host_slots.is_active(row, transport);
+                next += u32::from(is_active);
+                if is_active { next - 1 } else { NONE }
             };
-            rows.clone().map(place).collect()
-        });
+            let places: Vec<u32> = rows.clone().map(place).collect();
+            (places, next)
+        };
+        let [tcp, udp] = TRANSPORTS;
+        let (tcp, udp) = rayon::join(|| places_of(tcp), || places_of(udp));
+        let active = [tcp.1, udp.1];
         let column = |transport: Option<usize>| Column {
             transport,
             values: vec![0.0; transport.map_or(rows.len(), |transport| active[transport] as usize)],
         };
         Self {
             columns: metrics.transports().map(column).collect(),
-            places,
+            places: [tcp.0, udp.0],
         }
     }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::Aggregation;
 use crate::distinct::DistinctCounter;
 use crate::host_slots::Closed;
-use crate::hosts::Hosts;
+use crate::hosts::{Hosts, in_order};
 use crate::open_slot::OpenSlot;
 
 /// Slots that one part of a trace held open.
@@ -24,13 +24,13 @@ pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
     parts: impl IntoIterator<Item = (H, Slots)>,
     restore: impl Fn(usize, &mut OpenSlot) -> Result<(), E> + Sync,
 ) -> Result<Closed, E> {
-    let mut hosts = Hosts::default();
-    let mut by_slot: HashMap<SlotIndex, Vec<(usize, OpenSlot)>, RandomState> = HashMap::default();
-    let mut numbers: Vec<Vec<u32>> = Vec::new();
-    for (part, (own_hosts, slots)) in parts.into_iter().enumerate() {
+    let parts: Vec<(H, Slots)> = parts.into_iter().collect();
+    let (hosts, numbers) = in_order(parts.iter().map(|(own_hosts, slots)| {
         let keys = slots.iter().flat_map(|(_, open)| open.keys());
-        let own_hosts = own_hosts.borrow().addresses();
-        numbers.push(hosts.numbers_of(own_hosts, keys.map(|key| key.host())));
+        (own_hosts.borrow().addresses(), keys.map(|key| key.host()))
+    }));
+    let mut by_slot: HashMap<SlotIndex, Vec<(usize, OpenSlot)>, RandomState> = HashMap::default();
+    for (part, (_, slots)) in parts.into_iter().enumerate() {
         for (slot, open) in slots {
             by_slot.entry(slot).or_default().push((part, open));
         }
@@ -43,23 +43,21 @@ pub(crate) fn close<H: Borrow<Hosts>, E: Send>(
         let (part, mut first) = parts.next().unwrap_or_default();
         restore(part, &mut first)?;
         if parts.len() == 0 {
-            return Ok(first.close(slot, counter).renumbered(&numbers[part]));
+            let closed = first.close(slot, counter);
+            return Ok(closed.renumbered(&numbers[part]).sorted());
         }
         let mut whole = first.renumbered(&numbers[part]);
         for (part, mut open) in parts {
             restore(part, &mut open)?;
             whole.merge(&open, &numbers[part]);
         }
-        Ok(whole.close(slot, counter))
+        Ok(whole.close(slot, counter).sorted())
     };
     let slots = slots
         .into_par_iter()
         .map_init(|| DistinctCounter::new(config.approximate), close)
         .collect::<Result<_, E>>()?;
-    Ok(Closed {
-        hosts: hosts.into_addresses(),
-        slots,
-    })
+    Ok(Closed { hosts, slots })
 }
 
 /// For slots that are held in memory as a whole.

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength, SystemId, Transport};
 use rayon::prelude::*;
 
 use crate::aggregator::Totals;
-use crate::hosts::Hosts;
+use crate::hosts::{in_order, next_index};
 use crate::open_slot::ClosedSlot;
 use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 
@@ -27,7 +28,9 @@ pub struct HostSlots {
     approximate: Option<Precision>,
 }
 
-/// Slots that take no more flows, in order, and the hosts that their rows name by number.
+/// Slots that take no more flows, in order, and the hosts that their rows name by number, in order of
+/// address. The rows are in order of host: who goes through a host's slots, and then the next host's,
+/// finds in each slot what stands next to what it had there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Closed {
     pub(crate) hosts: Vec<AddressBits>,
@@ -40,6 +43,8 @@ struct Place {
     host: u32,
     slot: u32,
     rows: [u32; 2],
+    /// The set of control systems seen in both.
+    control: u32,
 }
 
 /// The row of a transport without active flows.
@@ -58,9 +63,8 @@ impl Place {
 
 impl HostSlots {
     pub(crate) fn new(closed: Closed, totals: Totals, config: &Aggregation) -> Self {
-        let closed = closed.sorted();
         Self {
-            places: places(&closed),
+            places: closed.places(),
             closed,
             family: config.family.clone(),
             slot_length: config.slot_length,
@@ -98,11 +102,9 @@ impl HostSlots {
     /// If there are no more than `index`.
     pub fn key(&self, index: usize) -> (IpAddr, SlotIndex, SystemId) {
         let place = &self.places[index];
-        let closed = &self.closed.slots[place.slot as usize];
-        let rows = place.rows.into_iter().filter(|&row| row != NONE);
-        let control = rows.fold(0, |seen, row| seen | closed.control(row));
         let host = self.closed.hosts[place.host as usize];
-        (host.into(), closed.slot, self.family.system_of(control))
+        let slot = self.closed.slots[place.slot as usize].slot;
+        (host.into(), slot, self.family.system_of(place.control))
     }
 
     /// Whether one aggregate, by its place among all, has active flows of a transport.
@@ -191,90 +193,92 @@ impl fmt::Debug for HostSlots {
 }
 
 impl Closed {
-    /// The same, hosts in order of address and each slot's rows in order of host: who goes through a
-    /// host's slots, and then the next host's, finds in each slot what stands next to what it had there.
-    fn sorted(self) -> Self {
-        let mut hosts: Vec<(AddressBits, u32)> = self.hosts.into_iter().zip(0..).collect();
-        hosts.par_sort_unstable();
-        let mut ranks = vec![0; hosts.len()];
-        for (&(_, host), rank) in hosts.iter().zip(0..) {
-            ranks[host as usize] = rank;
-        }
-        let slots = self.slots.into_par_iter();
-        Self {
-            hosts: hosts.into_iter().map(|(host, _)| host).collect(),
-            slots: slots.map(|slot| slot.renumbered(&ranks).sorted()).collect(),
-        }
-    }
-
     /// All slots of several parts, none of which is in two of them.
     pub(crate) fn union(parts: Vec<Self>) -> Self {
         let parts = match <[Self; 1]>::try_from(parts) {
             Ok([one]) => return one,
             Err(parts) => parts,
         };
-        let mut hosts = Hosts::default();
-        let mut slots = Vec::new();
-        for part in parts {
+        let (hosts, numbers) = in_order(parts.iter().map(|part| {
             let keys = part.slots.iter().flat_map(ClosedSlot::keys);
-            let numbers = hosts.numbers_of(&part.hosts, keys.map(|key| key.host()));
-            let renumbered = part.slots.into_iter().map(|slot| slot.renumbered(&numbers));
-            slots.extend(renumbered);
-        }
-        slots.sort_unstable_by_key(|closed: &ClosedSlot| closed.slot);
-        Self {
-            hosts: hosts.into_addresses(),
-            slots,
-        }
-    }
-}
-
-/// Where each aggregate stands, by host, then slot.
-///
-/// A counting sort: there may be many more aggregates than hosts, and comparing two of them costs
-/// as much as moving one.
-fn places(closed: &Closed) -> Vec<Place> {
-    /// Where the host's next aggregate is to stand, and the slot of its latest, counted from 1.
-    #[derive(Clone, Copy, Default)]
-    struct Next {
-        place: u32,
-        slot: u32,
-    }
-    let mut next = vec![Next::default(); closed.hosts.len()];
-    let slots = || (1_u32..).zip(&closed.slots);
-    for (slot, keys) in slots().map(|(slot, closed)| (slot, closed.keys())) {
-        for key in keys {
-            let next = &mut next[key.host() as usize];
-            next.place += u32::from(next.slot != slot);
-            next.slot = slot;
-        }
-    }
-    let mut len = 0;
-    for next in &mut next {
-        let own = next.place;
-        *next = Next {
-            place: len,
-            slot: 0,
+            (part.hosts.as_slice(), keys.map(|key| key.host()))
+        }));
+        let of_part = |(part, numbers): (Self, Vec<u32>)| {
+            let slots = part.slots.into_iter();
+            slots.map(move |slot| slot.renumbered(&numbers))
         };
-        len += own;
+        let mut slots: Vec<ClosedSlot> = parts.into_iter().zip(numbers).flat_map(of_part).collect();
+        slots.sort_unstable_by_key(|closed| closed.slot);
+        Self { hosts, slots }
     }
-    let nowhere = Place {
-        host: 0,
-        slot: 0,
-        rows: [NONE; 2],
-    };
-    let mut places = vec![nowhere; len as usize];
-    for (slot, closed) in slots() {
-        for (key, row) in closed.keys().iter().zip(0..) {
-            let next = &mut next[key.host() as usize];
-            next.place += u32::from(next.slot != slot);
-            next.slot = slot;
-            let place = &mut places[next.place as usize - 1];
-            (place.host, place.slot) = (key.host(), slot - 1);
-            place.rows[key.transport_index()] = row;
+
+    /// Where each aggregate stands, by host, then slot; some hosts at a time on each thread.
+    fn places(&self) -> Vec<Place> {
+        let rows: usize = self.slots.iter().map(|slot| slot.keys().len()).sum();
+        // Each piece of the hosts is looked up in each slot, which has to be worth it.
+        let pieces = (rows / (8 * self.slots.len()).max(1)).clamp(1, 64);
+        let share = self.hosts.len().div_ceil(pieces).max(1);
+        let pieces = (0..pieces).into_par_iter();
+        let of_piece = |piece: usize| self.places_of(piece * share..(piece + 1) * share);
+        pieces.map(of_piece).collect::<Vec<_>>().concat()
+    }
+
+    /// The same of a range of hosts.
+    ///
+    /// A counting sort: there may be many more aggregates than hosts, and comparing two of them costs
+    /// as much as moving one.
+    fn places_of(&self, hosts: Range<usize>) -> Vec<Place> {
+        /// Where the host's next aggregate is to stand, and the slot of its latest, counted from 1.
+        #[derive(Clone, Copy, Default)]
+        struct Next {
+            place: u32,
+            slot: u32,
         }
+        let mut next = vec![Next::default(); hosts.len()];
+        let slots = (1_u32..).zip(&self.slots).map(|(slot, closed)| {
+            let keys = closed.keys();
+            let before = |end: usize| keys.partition_point(|key| (key.host() as usize) < end);
+            let rows = before(hosts.start)..before(hosts.end);
+            (slot, closed, rows)
+        });
+        for (slot, closed, rows) in slots.clone() {
+            for key in &closed.keys()[rows] {
+                let next = &mut next[key.host() as usize - hosts.start];
+                next.place += u32::from(next.slot != slot);
+                next.slot = slot;
+            }
+        }
+        let mut len = 0;
+        for next in &mut next {
+            let own = next.place;
+            *next = Next {
+                place: len,
+                slot: 0,
+            };
+            len += own;
+        }
+        let nowhere = Place {
+            host: 0,
+            slot: 0,
+            rows: [NONE; 2],
+            control: 0,
+        };
+        let mut places = vec![nowhere; len as usize];
+        for (slot, closed, rows) in slots {
+            for row in rows {
+                let key = closed.keys()[row];
+                let row = next_index(row);
+                let next = &mut next[key.host() as usize - hosts.start];
+                next.place += u32::from(next.slot != slot);
+                next.slot = slot;
+                let place = &mut places[next.place as usize - 1];
+                (place.host, place.slot) = (key.host(), slot - 1);
+                place.rows[key.transport_index()] = row;
+                place.control |= closed.control(row);
+            }
+        }
+        places
     }
-    places
 }
 
 #[cfg(test)]

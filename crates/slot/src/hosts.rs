@@ -3,6 +3,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use peerscope_flow::AddressBits;
+use rayon::prelude::*;
 
 /// The monitored hosts of a trace, numbered in the order they came.
 #[derive(Clone, Debug, Default)]
@@ -23,11 +24,6 @@ impl Hosts {
 
     pub(crate) fn addresses(&self) -> &[AddressBits] {
         &self.addresses
-    }
-
-    /// By number.
-    pub(crate) fn into_addresses(self) -> Vec<AddressBits> {
-        self.addresses
     }
 
     /// Takes in the hosts of another list that are named by their numbers there. By number there,
@@ -54,6 +50,35 @@ impl Hosts {
         self.addresses.push(host);
         number
     }
+}
+
+/// The hosts of several lists that are named by their numbers there, each once, in order of address;
+/// and for each list, by number, their places in that order. That of a host not named means nothing.
+pub(crate) fn in_order<'h, N: Iterator<Item = u32>>(
+    lists: impl Iterator<Item = (&'h [AddressBits], N)>,
+) -> (Vec<AddressBits>, Vec<Vec<u32>>) {
+    const UNKNOWN: u32 = u32::MAX;
+    let mut named = Vec::new();
+    let mut places = Vec::new();
+    for (list, (addresses, numbers)) in lists.enumerate() {
+        let mut of_list = vec![UNKNOWN; addresses.len()];
+        for number in numbers.map(|number| number as usize) {
+            if of_list[number] == UNKNOWN {
+                of_list[number] = 0;
+                named.push((addresses[number], list, number));
+            }
+        }
+        places.push(of_list);
+    }
+    named.par_sort_unstable();
+    let mut hosts = Vec::new();
+    for (address, list, number) in named {
+        if hosts.last() != Some(&address) {
+            hosts.push(address);
+        }
+        places[list][number] = next_index(hosts.len() - 1);
+    }
+    (hosts, places)
 }
 
 /// Hosts of a trace, and rows and addresses of a slot, are far fewer than 2^30: each needs memory

@@ -414,7 +414,7 @@ impl ClosedSlot {
         self.sums.keys()
     }
 
-    /// The same slot with other numbers for its hosts.
+    /// The same slot with other numbers for its hosts; the order of rows stays.
     pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
         self.sums.renumber(numbers);
         self
