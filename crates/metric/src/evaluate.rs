@@ -1,7 +1,7 @@
-//! From an aggregate to the value of a metric.
+//! From aggregates to the values of a metric.
 
 use peerscope_flow::SlotLength;
-use peerscope_slot::{Amount, DirectionSlot, HostSlot, TransportSlot};
+use peerscope_slot::{Amount, Direction, DirectionSlot, HostSlot, TransportSlot};
 
 use crate::{Metric, Quantity};
 
@@ -10,59 +10,91 @@ impl Metric {
     /// active flow in the slot or the metric's denominator is 0.
     pub fn value(self, host_slot: &HostSlot, slot_length: SlotLength) -> Option<f64> {
         let slot = host_slot.active(self.transport())?;
-        self.of_transport(slot, slot_length)
+        let values = self.values(std::slice::from_ref(slot), slot_length);
+        values.into_iter().find(|value| !value.is_nan())
     }
 
-    /// The metric's value for a host and slot with active flows of its transport, which these are.
-    #[inline]
-    pub(crate) fn of_transport(self, slot: &TransportSlot, slot_length: SlotLength) -> Option<f64> {
+    /// The metric's values for hosts and slots with active flows of its transport, which these are; NaN
+    /// where its denominator is 0.
+    ///
+    /// What is measured is asked once for all of them: asked for each, it takes longer than the values.
+    pub(crate) fn values(self, slots: &[TransportSlot], slot_length: SlotLength) -> Vec<f64> {
+        let slots = slots.iter();
         match self.direction() {
-            Some(direction) => directed(self.quantity(), slot.direction(direction)),
-            None => undirected(self.quantity(), slot, slot_length),
+            Some(Direction::InOut) => directed(self.quantity(), slots.map(|slot| &slot.inout)),
+            Some(Direction::OutIn) => directed(self.quantity(), slots.map(|slot| &slot.outin)),
+            None => undirected(self.quantity(), slots, slot_length),
         }
     }
 }
 
-#[inline]
-fn undirected(quantity: Quantity, slot: &TransportSlot, slot_length: SlotLength) -> Option<f64> {
-    let started = f64::from(slot.inout.started) + f64::from(slot.outin.started);
-    let rate = |bytes: Amount| Some(bytes.to_f64() * 8.0 / slot_length.as_secs());
+fn undirected<'s>(
+    quantity: Quantity,
+    slots: impl Iterator<Item = &'s TransportSlot>,
+    slot_length: SlotLength,
+) -> Vec<f64> {
+    let seconds = slot_length.as_secs();
+    let rate = |bytes: Amount| bytes.to_f64() * 8.0 / seconds;
+    let started =
+        |slot: &TransportSlot| f64::from(slot.inout.started) + f64::from(slot.outin.started);
     match quantity {
-        Quantity::AvgDuration => ratio(slot.duration_micros as f64 / 1e6, started),
-        Quantity::LiveConn => Some(f64::from(slot.live)),
-        Quantity::FractIncomingConn => ratio(f64::from(slot.outin.started), started),
-        Quantity::BpsRcvd => rate(slot.rcvd),
-        Quantity::BpsSent => rate(slot.sent),
-        Quantity::AvgPktSize => {
-            let mut bytes = slot.sent;
-            bytes += slot.rcvd;
-            ratio(bytes.to_f64(), slot.packets.to_f64())
-        }
-        Quantity::RatioBytesSentToRcvd => slot.sent.contrast(slot.rcvd),
-        _ => None,
+        Quantity::AvgDuration => slots
+            .map(|slot| ratio(slot.duration_micros as f64 / 1e6, started(slot)))
+            .collect(),
+        Quantity::LiveConn => slots.map(|slot| f64::from(slot.live)).collect(),
+        Quantity::FractIncomingConn => slots
+            .map(|slot| ratio(f64::from(slot.outin.started), started(slot)))
+            .collect(),
+        Quantity::BpsRcvd => slots.map(|slot| rate(slot.rcvd)).collect(),
+        Quantity::BpsSent => slots.map(|slot| rate(slot.sent)).collect(),
+        Quantity::AvgPktSize => slots
+            .map(|slot| {
+                let mut bytes = slot.sent;
+                bytes += slot.rcvd;
+                ratio(bytes.to_f64(), slot.packets.to_f64())
+            })
+            .collect(),
+        Quantity::RatioBytesSentToRcvd => slots
+            .map(|slot| slot.sent.contrast(slot.rcvd).unwrap_or(f64::NAN))
+            .collect(),
+        _ => slots.map(|_| f64::NAN).collect(),
     }
 }
 
-#[inline]
-fn directed(quantity: Quantity, flows: &DirectionSlot) -> Option<f64> {
+fn directed<'s>(quantity: Quantity, flows: impl Iterator<Item = &'s DirectionSlot>) -> Vec<f64> {
     let fraction = |part: u32, whole: u32| ratio(f64::from(part), f64::from(whole));
     match quantity {
-        Quantity::TotalConnAttempts => Some(f64::from(flows.started)),
-        Quantity::AvgConnPerIp => fraction(flows.started, flows.peers),
-        Quantity::TotalPeers => Some(f64::from(flows.peers)),
-        Quantity::DestPorts => Some(f64::from(flows.dest_ports)),
-        Quantity::ReservedDestPorts => Some(f64::from(flows.reserved_ports)),
-        Quantity::FailureRatio => ratio(
-            f64::from(flows.failed),
-            f64::from(flows.failed) + f64::from(flows.complete),
-        ),
-        Quantity::FractUnansweredAppl => fraction(flows.payload_none, flows.payload_known),
-        Quantity::FractUnanswered => fraction(flows.unanswered, flows.started),
-        Quantity::IspToInternetRatio => fraction(flows.isp_peers, flows.peers),
-        _ => None,
+        Quantity::TotalConnAttempts => flows.map(|flows| f64::from(flows.started)).collect(),
+        Quantity::AvgConnPerIp => flows
+            .map(|flows| fraction(flows.started, flows.peers))
+            .collect(),
+        Quantity::TotalPeers => flows.map(|flows| f64::from(flows.peers)).collect(),
+        Quantity::DestPorts => flows.map(|flows| f64::from(flows.dest_ports)).collect(),
+        Quantity::ReservedDestPorts => flows.map(|flows| f64::from(flows.reserved_ports)).collect(),
+        Quantity::FailureRatio => flows
+            .map(|flows| {
+                let known = f64::from(flows.failed) + f64::from(flows.complete);
+                ratio(f64::from(flows.failed), known)
+            })
+            .collect(),
+        Quantity::FractUnansweredAppl => flows
+            .map(|flows| fraction(flows.payload_none, flows.payload_known))
+            .collect(),
+        Quantity::FractUnanswered => flows
+            .map(|flows| fraction(flows.unanswered, flows.started))
+            .collect(),
+        Quantity::IspToInternetRatio => flows
+            .map(|flows| fraction(flows.isp_peers, flows.peers))
+            .collect(),
+        _ => flows.map(|_| f64::NAN).collect(),
     }
 }
 
-fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
-    (denominator > 0.0).then(|| numerator / denominator)
+/// NaN if the denominator is 0.
+fn ratio(numerator: f64, denominator: f64) -> f64 {
+    if denominator > 0.0 {
+        numerator / denominator
+    } else {
+        f64::NAN
+    }
 }

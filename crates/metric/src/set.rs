@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use peerscope_flow::{SlotLength, Transport};
-use peerscope_slot::{HostSlot, HostSlots, TransportSlot};
+use peerscope_slot::{HostSlot, HostSlots};
 use thiserror::Error;
 
 use crate::Metric;
@@ -108,38 +108,26 @@ impl MetricSet {
         of_catalogue.chain(self.custom.iter().map(|_| None))
     }
 
-    /// Evaluates the metrics for these rows, each into a column of those that have a value: NaN where
-    /// undefined.
+    /// In column order: the values of each metric for those of these rows that have active flows of its
+    /// transport; NaN where undefined.
     pub(crate) fn evaluate(
         &self,
         host_slots: &HostSlots,
         rows: Range<usize>,
-        mut columns: Vec<&mut [f64]>,
-    ) {
+    ) -> impl Iterator<Item = Vec<f64>> {
         let length = host_slots.slot_length();
-        let slots = TRANSPORTS.map(|transport| {
-            let slots = rows.clone().map(|row| host_slots.transport(row, transport));
-            slots.flatten().collect::<Vec<TransportSlot>>()
+        let slots = TRANSPORTS.map(|transport| host_slots.transports(rows.clone(), transport));
+        let of_catalogue = Metric::ALL
+            .into_iter()
+            .map(move |metric| metric.values(&slots[transport_index(metric)], length));
+        let of_custom = self.custom.iter().map(move |metric| {
+            let value = |row| {
+                let value = (metric.evaluate)(&host_slots.row(row), length);
+                value.filter(|value| value.is_finite()).unwrap_or(f64::NAN)
+            };
+            rows.clone().map(value).collect()
         });
-        let (catalogue, own) = columns.split_at_mut(Metric::COUNT);
-        for (metric, column) in Metric::ALL.iter().zip(catalogue) {
-            let slots = &slots[transport_index(*metric)];
-            debug_assert_eq!(column.len(), slots.len(), "a value for each");
-            for (cell, slot) in column.iter_mut().zip(slots) {
-                *cell = metric.of_transport(slot, length).unwrap_or(f64::NAN);
-            }
-        }
-        if own.is_empty() {
-            return;
-        }
-        for (row, place) in rows.zip(0..) {
-            let host_slot = host_slots.row(row);
-            for (metric, column) in self.custom.iter().zip(&mut *own) {
-                let value = (metric.evaluate)(&host_slot, length);
-                let value = value.filter(|value| value.is_finite());
-                column[place] = value.unwrap_or(f64::NAN);
-            }
-        }
+        of_catalogue.chain(of_custom)
     }
 }
 

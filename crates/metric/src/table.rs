@@ -43,15 +43,12 @@ pub struct SampleKey {
     pub edge: bool,
 }
 
-/// Samples that one thread evaluates at a time.
-const BLOCK: usize = 512;
-
 impl SampleTable {
     /// Evaluates the metrics for every aggregate, on the threads of the current rayon pool.
     ///
     /// # Complexity
     ///
-    /// O(samples x metrics) time and memory: 8 bytes a value, none for metrics of a transport without
+    /// O(samples x metrics) time and memory: 1 to 8 bytes a value, none for metrics of a transport without
     /// active flows, and some 40 bytes a sample.
     pub fn new(host_slots: &HostSlots, family: &Family, metrics: &MetricSet) -> Self {
         let slot_length = host_slots.slot_length();
@@ -67,13 +64,7 @@ impl SampleTable {
                 edge,
             }
         };
-        let mut columns = Columns::new(host_slots, metrics);
-        let blocks = columns.blocks_mut(BLOCK).into_par_iter().enumerate();
-        blocks.for_each(|(block, columns)| {
-            let first = block * BLOCK;
-            let rows = first..host_slots.len().min(first + BLOCK);
-            metrics.evaluate(host_slots, rows, columns);
-        });
+        let columns = Columns::new(host_slots, metrics);
         let rows = (0..host_slots.len()).into_par_iter();
         let keys = rows.map(key_of).collect();
         let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());

@@ -127,6 +127,22 @@ impl HostSlots {
         Some(self.closed.slots[place.slot as usize].transport_slot(row))
     }
 
+    /// One transport of those of a range of aggregates that have active flows of it, in order.
+    ///
+    /// Cheaper than one [`transport`](Self::transport) after the other: what they are put together from
+    /// lies all over memory, and is fetched list by list, so that the waits for it overlap.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than the last of `range`.
+    pub fn transports(&self, range: Range<usize>, transport: Transport) -> Vec<TransportSlot> {
+        let rows = self.places[range].iter().filter_map(|place| {
+            let row = place.row(transport)?;
+            Some((&self.closed.slots[place.slot as usize], row))
+        });
+        ClosedSlot::transport_slots(&rows.collect::<Vec<_>>())
+    }
+
     /// Number of aggregates.
     pub fn len(&self) -> usize {
         self.places.len()

@@ -439,6 +439,19 @@ impl ClosedSlot {
 
     /// The aggregate of a row.
     pub(crate) fn transport_slot(&self, row: u32) -> TransportSlot {
-        self.sums.finish(row, &self.distinct[row as usize])
+        let (sums, distinct) = (self.sums.sums(row), &self.distinct[row as usize]);
+        self.sums.finish(&sums, distinct)
+    }
+
+    /// The aggregates of rows of several slots. Loops that do little more than load overlap their waits.
+    pub(crate) fn transport_slots(rows: &[(&Self, u32)]) -> Vec<TransportSlot> {
+        let sums = rows.iter().map(|(slot, row)| slot.sums.sums(*row));
+        let sums: Vec<_> = sums.collect();
+        let distinct = rows.iter().map(|(slot, row)| slot.distinct[*row as usize]);
+        let distinct: Vec<_> = distinct.collect();
+        let parts = rows.iter().zip(sums.iter().zip(&distinct));
+        parts
+            .map(|((slot, _), (sums, distinct))| slot.sums.finish(sums, distinct))
+            .collect()
     }
 }

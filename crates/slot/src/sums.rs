@@ -24,7 +24,7 @@ pub(crate) struct SlotSums {
 /// The sums that every flow touches: one cache line, so that the rows of a slot stay in cache.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
-struct Sums {
+pub(crate) struct Sums {
     sent: u64,
     rcvd: u64,
     packets: u64,
@@ -36,7 +36,7 @@ struct Sums {
     unanswered: [u32; 2],
     /// Bit i: control system i was active.
     control: u32,
-    /// Where the handshakes of a TCP row stand.
+    /// Where the handshakes of a TCP row stand, counted from 1; 0 for UDP.
     handshakes: u32,
     /// Where the row's fractions stand, counted from 1; 0 if it has none.
     fractions: u32,
@@ -77,8 +77,8 @@ impl SlotSums {
     pub(crate) fn push(&mut self, key: Key) {
         let mut sums = Sums::default();
         if key.transport() == Transport::Tcp {
-            sums.handshakes = next_index(self.handshakes.len());
             self.handshakes.push(Handshakes::default());
+            sums.handshakes = next_index(self.handshakes.len());
         }
         self.keys.push(key);
         self.sums.push(sums);
@@ -99,14 +99,13 @@ impl SlotSums {
             handshakes: Vec::with_capacity(self.handshakes.len()),
             fractions: Vec::with_capacity(self.fractions.len()),
         };
-        for &(key, row) in order {
+        for &(_, row) in order {
             let mut sums = self.sums[row as usize].clone();
-            if key.transport() == Transport::Tcp {
-                let own = &self.handshakes[sums.handshakes as usize];
-                sums.handshakes = next_index(reordered.handshakes.len());
+            if let Some(own) = at(&self.handshakes, sums.handshakes) {
                 reordered.handshakes.push(own.clone());
+                sums.handshakes = next_index(reordered.handshakes.len());
             }
-            if let Some(&own) = sums.fractions(&self.fractions) {
+            if let Some(&own) = at(&self.fractions, sums.fractions) {
                 reordered.fractions.push(own);
                 sums.fractions = next_index(reordered.fractions.len());
             }
@@ -157,12 +156,11 @@ impl SlotSums {
         let own = &mut self.sums[row as usize];
         let theirs = &other.sums[theirs];
         own.merge(theirs);
-        if let Some(fractions) = theirs.fractions(&other.fractions) {
+        if let Some(fractions) = at(&other.fractions, theirs.fractions) {
             own.add_fractions(&mut self.fractions, fractions);
         }
-        if self.keys[row as usize].transport() == Transport::Tcp {
-            let handshakes = &mut self.handshakes[own.handshakes as usize];
-            handshakes.merge(&other.handshakes[theirs.handshakes as usize]);
+        if let Some(handshakes) = at(&other.handshakes, theirs.handshakes) {
+            self.handshakes[own.handshakes as usize - 1].merge(handshakes);
         }
     }
 
@@ -176,10 +174,14 @@ impl SlotSums {
         self.sums[row as usize].control
     }
 
+    /// What every flow of a row touched.
+    pub(crate) fn sums(&self, row: u32) -> Sums {
+        self.sums[row as usize].clone()
+    }
+
     /// The finished aggregate of a row, distinct counts by direction.
-    pub(crate) fn finish(&self, row: u32, distinct: &[Distinct; 2]) -> TransportSlot {
-        let sums = &self.sums[row as usize];
-        let fractions = sums.fractions(&self.fractions);
+    pub(crate) fn finish(&self, sums: &Sums, distinct: &[Distinct; 2]) -> TransportSlot {
+        let fractions = at(&self.fractions, sums.fractions);
         let fractions = fractions.copied().unwrap_or_default();
         let amount = |whole, fraction| Amount { whole, fraction };
         let direction = |direction: Direction| {
@@ -203,8 +205,7 @@ impl SlotSums {
             inout: direction(Direction::InOut),
             outin: direction(Direction::OutIn),
         };
-        if self.keys[row as usize].transport() == Transport::Tcp {
-            let handshakes = &self.handshakes[sums.handshakes as usize];
+        if let Some(handshakes) = at(&self.handshakes, sums.handshakes) {
             handshakes.finish(&mut slot.inout, Direction::InOut);
             handshakes.finish(&mut slot.outin, Direction::OutIn);
         }
@@ -213,11 +214,6 @@ impl SlotSums {
 }
 
 impl Sums {
-    /// The row's fractions among those of the slot.
-    fn fractions<'f>(&self, all: &'f [Fractions]) -> Option<&'f Fractions> {
-        all.get((self.fractions as usize).wrapping_sub(1))
-    }
-
     /// Counts a flow that starts in this slot.
     #[inline]
     fn add_started(&mut self, view: &View<'_>, handshakes: &mut [Handshakes]) {
@@ -227,7 +223,7 @@ impl Sums {
         let unanswered = u32::from(flow.rev.packets == 0);
         add(&mut self.unanswered[direction as usize], unanswered);
         if flow.transport == Transport::Tcp {
-            handshakes[self.handshakes as usize].add_started(flow, direction);
+            handshakes[self.handshakes as usize - 1].add_started(flow, direction);
         }
     }
 
@@ -298,6 +294,11 @@ impl Handshakes {
         slot.payload_known = self.payload_known[index];
         slot.payload_none = self.payload_none[index];
     }
+}
+
+/// What stands at a place that is counted from 1; nothing at 0.
+fn at<T>(all: &[T], place: u32) -> Option<&T> {
+    all.get((place as usize).wrapping_sub(1))
 }
 
 fn add(own: &mut u32, more: u32) {
