@@ -30,6 +30,17 @@ impl AddressBits {
         }
     }
 
+    /// Its place among all addresses: IPv4 before IPv6.
+    #[inline]
+    const fn rank(self) -> u128 {
+        match self.to_v4_bits() {
+            Some(v4) => v4 as u128,
+            // The addresses before the mapped ones make room for these.
+            None if self.0 < V4_MAPPED => self.0 + (1 << 32),
+            None => self.0,
+        }
+    }
+
     /// Whether it names a group (multicast, or the limited IPv4 broadcast), not one host.
     #[inline]
     pub const fn is_group(self) -> bool {
@@ -67,9 +78,9 @@ impl From<AddressBits> for IpAddr {
 }
 
 impl Ord for AddressBits {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |bits: &Self| (bits.to_v4_bits().is_none(), bits.0);
-        key(self).cmp(&key(other))
+        self.rank().cmp(&other.rank())
     }
 }
 

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength, SystemId, Transport};
-use rayon::prelude::*;
 
 use crate::aggregator::Totals;
-use crate::hosts::{in_order, next_index};
+use crate::hosts::in_order;
 use crate::open_slot::ClosedSlot;
+use crate::places::Places;
 use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 
 /// The aggregates of a trace, by host address (IPv4 first), then slot.
@@ -20,8 +20,7 @@ use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 #[derive(Clone)]
 pub struct HostSlots {
     closed: Closed,
-    /// One for each aggregate, in order.
-    places: Vec<Place>,
+    places: Places,
     family: Family,
     slot_length: SlotLength,
     totals: Totals,
@@ -37,34 +36,10 @@ pub(crate) struct Closed {
     pub(crate) slots: Vec<ClosedSlot>,
 }
 
-/// Where an aggregate stands: the numbers of its host and of its slot, and its rows there of TCP and UDP.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    host: u32,
-    slot: u32,
-    rows: [u32; 2],
-    /// The set of control systems seen in both.
-    control: u32,
-}
-
-/// The row of a transport without active flows.
-const NONE: u32 = u32::MAX;
-
-impl Place {
-    fn row(&self, transport: Transport) -> Option<u32> {
-        let row = match transport {
-            Transport::Tcp => self.rows[0],
-            Transport::Udp => self.rows[1],
-            Transport::Other(_) => NONE,
-        };
-        (row != NONE).then_some(row)
-    }
-}
-
 impl HostSlots {
     pub(crate) fn new(closed: Closed, totals: Totals, config: &Aggregation) -> Self {
         Self {
-            places: closed.places(),
+            places: Places::of(&closed.slots, closed.hosts.len()),
             closed,
             family: config.family.clone(),
             slot_length: config.slot_length,
@@ -101,7 +76,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn key(&self, index: usize) -> (IpAddr, SlotIndex, SystemId) {
-        let place = &self.places[index];
+        let place = self.places.get(index);
         let host = self.closed.hosts[place.host as usize];
         let slot = self.closed.slots[place.slot as usize].slot;
         (host.into(), slot, self.family.system_of(place.control))
@@ -113,7 +88,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn is_active(&self, index: usize, transport: Transport) -> bool {
-        self.places[index].row(transport).is_some()
+        self.places.get(index).row(transport).is_some()
     }
 
     /// One transport of an aggregate, by its place among all; `None` if it has no active flow.
@@ -122,7 +97,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn transport(&self, index: usize, transport: Transport) -> Option<TransportSlot> {
-        let place = &self.places[index];
+        let place = self.places.get(index);
         let row = place.row(transport)?;
         Some(self.closed.slots[place.slot as usize].transport_slot(row))
     }
@@ -136,7 +111,7 @@ impl HostSlots {
     ///
     /// If there are no more than the last of `range`.
     pub fn transports(&self, range: Range<usize>, transport: Transport) -> Vec<TransportSlot> {
-        let rows = self.places[range].iter().filter_map(|place| {
+        let rows = self.places.range(range).filter_map(|place| {
             let row = place.row(transport)?;
             Some((&self.closed.slots[place.slot as usize], row))
         });
@@ -150,7 +125,7 @@ impl HostSlots {
 
     /// Whether there is no aggregate at all.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len() == 0
     }
 
     /// The length of a slot.
@@ -226,74 +201,6 @@ impl Closed {
         let mut slots: Vec<ClosedSlot> = parts.into_iter().zip(numbers).flat_map(of_part).collect();
         slots.sort_unstable_by_key(|closed| closed.slot);
         Self { hosts, slots }
-    }
-
-    /// Where each aggregate stands, by host, then slot; some hosts at a time on each thread.
-    fn places(&self) -> Vec<Place> {
-        let rows: usize = self.slots.iter().map(|slot| slot.keys().len()).sum();
-        // Each piece of the hosts is looked up in each slot, which has to be worth it.
-        let pieces = (rows / (8 * self.slots.len()).max(1)).clamp(1, 64);
-        let share = self.hosts.len().div_ceil(pieces).max(1);
-        let pieces = (0..pieces).into_par_iter();
-        let of_piece = |piece: usize| self.places_of(piece * share..(piece + 1) * share);
-        pieces.map(of_piece).collect::<Vec<_>>().concat()
-    }
-
-    /// The same of a range of hosts.
-    ///
-    /// A counting sort: there may be many more aggregates than hosts, and comparing two of them costs
-    /// as much as moving one.
-    fn places_of(&self, hosts: Range<usize>) -> Vec<Place> {
-        /// Where the host's next aggregate is to stand, and the slot of its latest, counted from 1.
-        #[derive(Clone, Copy, Default)]
-        struct Next {
-            place: u32,
-            slot: u32,
-        }
-        let mut next = vec![Next::default(); hosts.len()];
-        let slots = (1_u32..).zip(&self.slots).map(|(slot, closed)| {
-            let keys = closed.keys();
-            let before = |end: usize| keys.partition_point(|key| (key.host() as usize) < end);
-            let rows = before(hosts.start)..before(hosts.end);
-            (slot, closed, rows)
-        });
-        for (slot, closed, rows) in slots.clone() {
-            for key in &closed.keys()[rows] {
-                let next = &mut next[key.host() as usize - hosts.start];
-                next.place += u32::from(next.slot != slot);
-                next.slot = slot;
-            }
-        }
-        let mut len = 0;
-        for next in &mut next {
-            let own = next.place;
-            *next = Next {
-                place: len,
-                slot: 0,
-            };
-            len += own;
-        }
-        let nowhere = Place {
-            host: 0,
-            slot: 0,
-            rows: [NONE; 2],
-            control: 0,
-        };
-        let mut places = vec![nowhere; len as usize];
-        for (slot, closed, rows) in slots {
-            for row in rows {
-                let key = closed.keys()[row];
-                let row = next_index(row);
-                let next = &mut next[key.host() as usize - hosts.start];
-                next.place += u32::from(next.slot != slot);
-                next.slot = slot;
-                let place = &mut places[next.place as usize - 1];
-                (place.host, place.slot) = (key.host(), slot - 1);
-                place.rows[key.transport_index()] = row;
-                place.control |= closed.control(row);
-            }
-        }
-        places
     }
 }
 

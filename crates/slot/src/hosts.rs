@@ -54,29 +54,32 @@ impl Hosts {
 
 /// The hosts of several lists that are named by their numbers there, each once, in order of address;
 /// and for each list, by number, their places in that order. That of a host not named means nothing.
-pub(crate) fn in_order<'h, N: Iterator<Item = u32>>(
+pub(crate) fn in_order<'h, N: Iterator<Item = u32> + Send>(
     lists: impl Iterator<Item = (&'h [AddressBits], N)>,
 ) -> (Vec<AddressBits>, Vec<Vec<u32>>) {
-    const UNKNOWN: u32 = u32::MAX;
+    let lists: Vec<(&[AddressBits], N)> = lists.collect();
+    let (is_named, addresses): (Vec<_>, Vec<_>) = lists
+        .into_par_iter()
+        .map(|(addresses, numbers)| {
+            let mut is_named = vec![false; addresses.len()];
+            numbers.for_each(|number| is_named[number as usize] = true);
+            (is_named, addresses)
+        })
+        .unzip();
     let mut named = Vec::new();
-    let mut places = Vec::new();
-    for (list, (addresses, numbers)) in lists.enumerate() {
-        let mut of_list = vec![UNKNOWN; addresses.len()];
-        for number in numbers.map(|number| number as usize) {
-            if of_list[number] == UNKNOWN {
-                of_list[number] = 0;
-                named.push((addresses[number], list, number));
-            }
-        }
-        places.push(of_list);
+    for (list, (is_named, addresses)) in (0_u32..).zip(is_named.iter().zip(&addresses)) {
+        let of_list = (0_u32..).zip(*addresses).zip(is_named);
+        let of_list = of_list.filter(|(_, is_named)| **is_named);
+        named.extend(of_list.map(|((number, &address), _)| (address, list, number)));
     }
-    named.par_sort_unstable();
+    named.par_sort_unstable_by_key(|&(address, ..)| address);
+    let mut places: Vec<Vec<u32>> = is_named.iter().map(|list| vec![0; list.len()]).collect();
     let mut hosts = Vec::new();
     for (address, list, number) in named {
         if hosts.last() != Some(&address) {
             hosts.push(address);
         }
-        places[list][number] = next_index(hosts.len() - 1);
+        places[list as usize][number as usize] = next_index(hosts.len() - 1);
     }
     (hosts, places)
 }

@@ -45,6 +45,7 @@ mod host_slot;
 mod host_slots;
 mod hosts;
 mod open_slot;
+mod places;
 mod rows;
 mod sketch;
 mod spill;
