@@ -1,12 +1,15 @@
 //! The aggregator: batches of flows in, host slots out.
 
+use std::iter;
+
 use peerscope_flow::{Flow, SlotIndex, SlotLength, Span, Timestamp};
 use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::admission::{FlowScope, Skip};
 use crate::carried::Carried;
-use crate::close::{close, whole};
+use crate::close::{PartSlots, close, whole};
+use crate::closed_slot::ClosedSlot;
 use crate::distinct::DistinctCounter;
 use crate::hosts::Hosts;
 use crate::open_slot::{OpenSlot, OpenSlots, View};
@@ -66,6 +69,9 @@ impl Window {
     }
 }
 
+/// The first and last slot in which flows of a part start, and the slots that it closed.
+type InOrder = ((SlotIndex, SlotIndex), Vec<ClosedSlot>);
+
 /// A flow that starts in a slot before those of flows that came earlier.
 #[derive(Clone, Copy, Debug)]
 struct OutOfOrder;
@@ -85,10 +91,11 @@ pub struct MergeError;
 /// counted as soon as a flow starts in a later one.
 pub fn aggregate(flows: &[Flow], config: &Aggregation) -> HostSlots {
     let mut aggregator = ParallelAggregator::new(config);
-    if aggregator.add_in_order(flows).is_err() {
-        aggregator = ParallelAggregator::new(config);
-        aggregator.add(flows);
+    if let Ok(settled) = aggregator.add_in_order(flows) {
+        return finish_all(config, aggregator.parts, settled);
     }
+    let mut aggregator = ParallelAggregator::new(config);
+    aggregator.add(flows);
     aggregator.finish()
 }
 
@@ -117,18 +124,20 @@ impl<'a> ParallelAggregator<'a> {
             .for_each(|(part, chunk)| part.add(chunk));
     }
 
-    /// Adds all flows there are if their starts are in order, up to the order within a slot. What
-    /// was added is worth nothing after an error.
-    fn add_in_order(&mut self, flows: &[Flow]) -> Result<(), OutOfOrder> {
+    /// Adds all flows there are if their starts are in order, up to the order within a slot, and gives
+    /// what each part closed. What was added is worth nothing after an error.
+    fn add_in_order(&mut self, flows: &[Flow]) -> Result<Vec<Vec<ClosedSlot>>, OutOfOrder> {
         let share = flows.len().div_ceil(self.parts.len()).max(1);
-        let ranges: Vec<(SlotIndex, SlotIndex)> = self
+        let (ranges, settled): (Vec<_>, Vec<_>) = self
             .parts
             .par_iter_mut()
             .zip(flows.par_chunks(share))
             .map(|(part, chunk)| part.add_in_order(chunk))
-            .collect::<Result<_, _>>()?;
-        let in_order = ranges.is_sorted_by(|(_, end), (start, _)| end <= start);
-        in_order.then_some(()).ok_or(OutOfOrder)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .unzip();
+        let in_order = ranges.is_sorted_by(|(_, end): &(_, SlotIndex), (start, _)| end <= start);
+        in_order.then_some(settled).ok_or(OutOfOrder)
     }
 
     /// The aggregator of each thread, for callers that share out flows themselves.
@@ -138,7 +147,7 @@ impl<'a> ParallelAggregator<'a> {
 
     /// Closes every slot, on the threads of the current rayon pool.
     pub fn finish(self) -> HostSlots {
-        finish_all(self.config, self.parts)
+        finish_all(self.config, self.parts, iter::repeat(Vec::new()))
     }
 }
 
@@ -176,14 +185,16 @@ impl<'a> Aggregator<'a> {
         }
     }
 
-    /// Adds flows in order of their starts and counts what is distinct in every slot but the first
-    /// and the last, in which flows of other parts may start; returns these two.
-    fn add_in_order(&mut self, flows: &[Flow]) -> Result<(SlotIndex, SlotIndex), OutOfOrder> {
+    /// Adds flows in order of their starts and closes every slot but the first and the last, in which
+    /// flows of other parts may start; returns these two, and the slots that were closed. Flows of other
+    /// parts may still be active in them.
+    fn add_in_order(&mut self, flows: &[Flow]) -> Result<InOrder, OutOfOrder> {
         let slot_of = |flow: &Flow| self.config.slot_length.slot_of(flow.span.start());
         let first = flows.first().map_or(SlotIndex(0), slot_of);
         let mut current = first;
         let mut views = Views::default();
         let mut counter = DistinctCounter::new(self.config.approximate);
+        let mut settled = Vec::new();
         for block in flows.chunks(BLOCK) {
             let starts = || block.iter().map(|flow| flow.span.start());
             if starts().any(|start| start < self.config.slot_length.start_of(current)) {
@@ -195,11 +206,11 @@ impl<'a> Aggregator<'a> {
                 .map(|start| self.config.slot_length.slot_of(start));
             if let Some(latest) = latest.filter(|&latest| current < latest) {
                 let done = current.max(SlotIndex(first.0.saturating_add(1)));
-                self.open.settle(done, latest, &mut counter);
+                self.open.settle(done, latest, &mut counter, &mut settled);
                 current = latest;
             }
         }
-        Ok((first, current))
+        Ok(((first, current), settled))
     }
 
     /// Works step by step: a step's loads from memory do not wait for each other, and a wrongly
@@ -277,7 +288,7 @@ impl<'a> Aggregator<'a> {
 
     /// Closes every slot. Distinct counting runs on the threads of the current rayon pool.
     pub fn finish(self) -> HostSlots {
-        finish_all(self.config, vec![self])
+        finish_all(self.config, vec![self], iter::once(Vec::new()))
     }
 
     /// Appends what the monitored ends see of a flow, and what [`Aggregation::scope`] says of it.
@@ -397,12 +408,21 @@ const BLOCK: usize = 128;
 /// Flows between two looks for giant hosts.
 const CONDENSE: usize = 1 << 16;
 
-/// Brings the parts together and closes every slot.
-fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
+/// Brings the parts together, with the slots that each closed before, and closes every slot.
+fn finish_all(
+    config: &Aggregation,
+    parts: Vec<Aggregator<'_>>,
+    settled: impl IntoIterator<Item = Vec<ClosedSlot>>,
+) -> HostSlots {
     let totals = Totals::of(&parts);
     let parts = parts
         .into_iter()
-        .map(|part| (part.hosts, part.open.into_slots()));
+        .zip(settled)
+        .map(|(part, settled)| PartSlots {
+            hosts: part.hosts,
+            open: part.open.into_slots(),
+            settled,
+        });
     let Ok(closed) = close(config, parts, whole);
     HostSlots::new(closed, totals, config)
 }

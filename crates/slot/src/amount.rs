@@ -23,7 +23,12 @@ pub(crate) struct Fraction {
 }
 
 impl Fraction {
-    const ZERO: Self = Self { high: 0, low: 0 };
+    pub(crate) const ZERO: Self = Self { high: 0, low: 0 };
+
+    #[cfg(test)]
+    pub(crate) const fn of((high, low): (u64, u64)) -> Self {
+        Self { high, low }
+    }
 
     /// Adds, and returns the whole unit that is carried over.
     #[must_use]

@@ -99,6 +99,18 @@ impl TransportSlot {
             Direction::OutIn => &self.outin,
         }
     }
+
+    /// Adds what another part of the trace has of the same host, slot and transport. What is distinct is
+    /// added up: no flow starts in more than one of the parts.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.live = self.live.saturating_add(other.live);
+        self.sent += other.sent;
+        self.rcvd += other.rcvd;
+        self.packets += other.packets;
+        self.duration_micros = self.duration_micros.saturating_add(other.duration_micros);
+        self.inout.merge(&other.inout);
+        self.outin.merge(&other.outin);
+    }
 }
 
 /// Flows of one transport started in a slot in one direction.
@@ -126,6 +138,22 @@ pub struct DirectionSlot {
     pub dest_ports: u32,
     /// Distinct destination ports from 0 to 1024.
     pub reserved_ports: u32,
+}
+
+impl DirectionSlot {
+    fn merge(&mut self, other: &Self) {
+        let add = |own: &mut u32, more: u32| *own = own.saturating_add(more);
+        add(&mut self.started, other.started);
+        add(&mut self.failed, other.failed);
+        add(&mut self.complete, other.complete);
+        add(&mut self.payload_known, other.payload_known);
+        add(&mut self.payload_none, other.payload_none);
+        add(&mut self.unanswered, other.unanswered);
+        add(&mut self.peers, other.peers);
+        add(&mut self.isp_peers, other.isp_peers);
+        add(&mut self.dest_ports, other.dest_ports);
+        add(&mut self.reserved_ports, other.reserved_ports);
+    }
 }
 
 /// Flows that entered no aggregate, by the first reason that applies.

@@ -7,8 +7,8 @@ use std::ops::Range;
 use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength, SystemId, Transport};
 
 use crate::aggregator::Totals;
+use crate::closed_slot::ClosedSlot;
 use crate::hosts::in_order;
-use crate::open_slot::ClosedSlot;
 use crate::places::Places;
 use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 

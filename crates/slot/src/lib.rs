@@ -39,6 +39,7 @@ mod aggregator;
 mod amount;
 mod carried;
 mod close;
+mod closed_slot;
 mod config;
 mod distinct;
 mod host_slot;

@@ -9,13 +9,14 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use peerscope_flow::{AddressBits, Flow, SlotIndex, SystemId};
 
+use crate::closed_slot::ClosedSlot;
 use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
 use crate::hosts::next_index;
 use crate::rows::{Key, Rows};
 use crate::sketch::Sketch;
 use crate::spill::Segment;
 use crate::sums::{Portion, SlotSums};
-use crate::{Direction, Precision, TransportSlot};
+use crate::{Direction, Precision};
 
 /// The slots that take flows, by number.
 #[derive(Clone, Debug, Default)]
@@ -48,26 +49,30 @@ impl OpenSlots {
         &mut self.slots[place].1
     }
 
-    /// Settles the slots from `first` to before `end`, see [`OpenSlot::settle`].
+    /// Closes the slots from `first` to before `end`, which take no more flows of this part.
     /// Both never go back: each slot is looked at once.
     pub(crate) fn settle(
         &mut self,
         first: SlotIndex,
         end: SlotIndex,
         counter: &mut DistinctCounter,
+        settled: &mut Vec<ClosedSlot>,
     ) {
         while let Some(&Reverse((slot, place))) = self.unsettled.peek()
             && slot < end
         {
             self.unsettled.pop();
             if first <= slot {
-                self.slots[place].1.settle(counter);
+                let open = std::mem::take(&mut self.slots[place].1);
+                settled.push(open.close(slot, counter));
             }
         }
     }
 
+    /// All slots that hold anything.
     pub(crate) fn into_slots(self) -> Vec<(SlotIndex, OpenSlot)> {
-        self.slots
+        let slots = self.slots.into_iter();
+        slots.filter(|(_, open)| !open.keys().is_empty()).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenSlot> {
@@ -129,8 +134,6 @@ pub(crate) struct OpenSlot {
     rows: Rows,
     sums: SlotSums,
     starts: Starts,
-    /// What was counted of starts that are no longer kept, by row; empty if nothing was.
-    distinct: Vec<ByDirection>,
     v6_peers: Vec<AddressBits>,
     v6_numbers: HashMap<AddressBits, u32, RandomState>,
     /// Where starts lie that were written to a file.
@@ -240,13 +243,6 @@ impl OpenSlot {
         for (theirs, &row) in rows.iter().enumerate() {
             self.sums.merge(row, &other.sums, theirs);
         }
-        if !other.distinct.is_empty() {
-            self.distinct
-                .resize(self.keys().len(), ByDirection::default());
-            for (counts, &row) in other.distinct.iter().zip(&rows) {
-                self.distinct[row as usize] = *counts;
-            }
-        }
         let own_group = |group: u32| {
             rows[(group / GROUPS_PER_ROW) as usize] * GROUPS_PER_ROW + group % GROUPS_PER_ROW
         };
@@ -331,23 +327,24 @@ impl OpenSlot {
     /// What an IPv6 peer takes, in starts.
     pub(crate) const V6_PEER: usize = 5;
 
-    /// Counts what is distinct and keeps no more memory than the rows need: no more flows come, and no
-    /// row is looked up until [`renumbered`](Self::renumbered) makes that possible again. Other parts
-    /// may be merged then in which no flow starts.
-    fn settle(&mut self, counter: &mut DistinctCounter) {
-        self.count(counter);
-        self.rows = Rows::default();
-        self.sums.shrink();
+    /// Counts what is distinct; the slot takes no more flows.
+    pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
+        let distinct = self.count(counter);
+        let mut closed = ClosedSlot::with_capacity(slot, distinct.len());
+        for ((row, &key), distinct) in (0..).zip(self.keys()).zip(&distinct) {
+            let aggregate = self.sums.finish(row, distinct);
+            closed.push(key, aggregate, self.sums.control(row));
+        }
+        closed
     }
 
-    /// Counts what is distinct among the flows started, which are forgotten.
-    fn count(&mut self, counter: &mut DistinctCounter) {
+    /// What is distinct among the flows started, which are forgotten, by row.
+    fn count(&mut self, counter: &mut DistinctCounter) -> Vec<ByDirection> {
         if let Some(precision) = counter.approximate {
             self.condense(precision);
         }
         let starts = std::mem::take(&mut self.starts);
-        let mut distinct = std::mem::take(&mut self.distinct);
-        distinct.resize(self.keys().len(), ByDirection::default());
+        let mut distinct = vec![ByDirection::default(); self.keys().len()];
         let groups = distinct.as_flattened_mut();
         counter.count(&starts, groups.len(), |group, counts| {
             groups[group as usize] = counts;
@@ -355,18 +352,7 @@ impl OpenSlot {
         for (group, sketch) in std::mem::take(&mut self.sketches) {
             groups[group as usize] = sketch.counts(self.started(group));
         }
-        self.distinct = distinct;
-        (self.v6_peers, self.v6_numbers) = Default::default();
-    }
-
-    /// Counts what is distinct; the slot takes no more flows.
-    pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
-        self.count(counter);
-        ClosedSlot {
-            slot,
-            sums: self.sums,
-            distinct: self.distinct,
-        }
+        distinct
     }
 
     /// What each row is of.
@@ -385,7 +371,6 @@ impl OpenSlot {
 
     #[cold]
     fn new_row(&mut self, key: Key) -> u32 {
-        debug_assert_eq!(self.rows.is_empty(), self.keys().is_empty(), "not settled");
         let row = next_index(self.keys().len());
         self.rows.insert(key, row);
         self.sums.push(key);
@@ -397,61 +382,5 @@ impl OpenSlot {
             self.v6_peers.push(ip);
             next_index(self.v6_peers.len() - 1)
         })
-    }
-}
-
-/// A slot that takes no more flows: what its host slots are made of.
-#[derive(Clone, Debug)]
-pub(crate) struct ClosedSlot {
-    pub(crate) slot: SlotIndex,
-    sums: SlotSums,
-    distinct: Vec<ByDirection>,
-}
-
-impl ClosedSlot {
-    /// What each row is of.
-    pub(crate) fn keys(&self) -> &[Key] {
-        self.sums.keys()
-    }
-
-    /// The same slot with other numbers for its hosts; the order of rows stays.
-    pub(crate) fn renumbered(mut self, numbers: &[u32]) -> Self {
-        self.sums.renumber(numbers);
-        self
-    }
-
-    /// The same slot with its rows in the order of their hosts.
-    pub(crate) fn sorted(self) -> Self {
-        let mut order: Vec<(Key, u32)> = self.keys().iter().copied().zip(0..).collect();
-        order.sort_unstable();
-        let distinct = order.iter().map(|&(_, row)| self.distinct[row as usize]);
-        Self {
-            slot: self.slot,
-            distinct: distinct.collect(),
-            sums: self.sums.reordered(&order),
-        }
-    }
-
-    /// The set of control systems seen in a row.
-    pub(crate) fn control(&self, row: u32) -> u32 {
-        self.sums.control(row)
-    }
-
-    /// The aggregate of a row.
-    pub(crate) fn transport_slot(&self, row: u32) -> TransportSlot {
-        let (sums, distinct) = (self.sums.sums(row), &self.distinct[row as usize]);
-        self.sums.finish(&sums, distinct)
-    }
-
-    /// The aggregates of rows of several slots. Loops that do little more than load overlap their waits.
-    pub(crate) fn transport_slots(rows: &[(&Self, u32)]) -> Vec<TransportSlot> {
-        let sums = rows.iter().map(|(slot, row)| slot.sums.sums(*row));
-        let sums: Vec<_> = sums.collect();
-        let distinct = rows.iter().map(|(slot, row)| slot.distinct[*row as usize]);
-        let distinct: Vec<_> = distinct.collect();
-        let parts = rows.iter().zip(sums.iter().zip(&distinct));
-        parts
-            .map(|((slot, _), (sums, distinct))| slot.sums.finish(sums, distinct))
-            .collect()
     }
 }

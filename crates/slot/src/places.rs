@@ -5,8 +5,8 @@ use std::ops::Range;
 use peerscope_flow::Transport;
 use rayon::prelude::*;
 
+use crate::closed_slot::ClosedSlot;
 use crate::hosts::next_index;
-use crate::open_slot::ClosedSlot;
 
 /// Where an aggregate stands: the numbers of its host and of its slot, and its rows there of TCP and UDP.
 #[derive(Clone, Copy, Debug)]

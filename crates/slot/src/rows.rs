@@ -57,10 +57,6 @@ const MORE: usize = 128;
 const NONE: u32 = u32::MAX;
 
 impl Rows {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.low.is_empty() && self.high.is_empty()
-    }
-
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<u32> {
         match self.low.get(key.0 as usize) {

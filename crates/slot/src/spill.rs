@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::aggregator::Totals;
-use crate::close::close;
+use crate::close::{PartSlots, close};
 use crate::distinct::Start;
 use crate::open_slot::OpenSlot;
 use crate::{Aggregation, Aggregator, FlowScope, HostSlots, Precision};
@@ -148,7 +148,7 @@ impl<'a> SpillingAggregator<'a> {
         }
         let totals = Totals::of(&aggregators);
         let parts = aggregators.into_iter();
-        let parts = parts.map(|part| (part.hosts, part.open.into_slots()));
+        let parts = parts.map(|part| PartSlots::open(part.hosts, part.open.into_slots()));
         let closed = close(self.config, parts, |part, open| match &files[part] {
             Some(file) => file.read_back(open, self.config.approximate),
             None => Ok(()),

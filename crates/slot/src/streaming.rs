@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::admission::Skip;
 use crate::aggregator::Totals;
-use crate::close::{Slots, close, whole};
+use crate::close::{PartSlots, Slots, close, whole};
 use crate::host_slots::Closed;
 use crate::{Aggregation, Aggregator, HostSlots, SkippedFlows};
 
@@ -233,7 +233,10 @@ impl<'a> StreamingAggregator<'a> {
     fn close(&mut self, take: impl FnMut(&mut Aggregator<'a>) -> Slots) -> Closed {
         let taken: Vec<Slots> = self.parts.iter_mut().map(take).collect();
         let hosts = self.parts.iter().map(|part| &part.hosts);
-        let Ok(closed) = close(self.config, hosts.zip(taken), whole);
+        let parts = hosts
+            .zip(taken)
+            .map(|(hosts, open)| PartSlots::open(hosts, open));
+        let Ok(closed) = close(self.config, parts, whole);
         closed
     }
 

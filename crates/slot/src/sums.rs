@@ -24,7 +24,7 @@ pub(crate) struct SlotSums {
 /// The sums that every flow touches: one cache line, so that the rows of a slot stay in cache.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct Sums {
+struct Sums {
     sent: u64,
     rcvd: u64,
     packets: u64,
@@ -91,37 +91,6 @@ impl SlotSums {
         }
     }
 
-    /// The same rows in another order.
-    pub(crate) fn reordered(&self, order: &[(Key, u32)]) -> Self {
-        let mut reordered = Self {
-            keys: order.iter().map(|&(key, _)| key).collect(),
-            sums: Vec::with_capacity(order.len()),
-            handshakes: Vec::with_capacity(self.handshakes.len()),
-            fractions: Vec::with_capacity(self.fractions.len()),
-        };
-        for &(_, row) in order {
-            let mut sums = self.sums[row as usize].clone();
-            if let Some(own) = at(&self.handshakes, sums.handshakes) {
-                reordered.handshakes.push(own.clone());
-                sums.handshakes = next_index(reordered.handshakes.len());
-            }
-            if let Some(&own) = at(&self.fractions, sums.fractions) {
-                reordered.fractions.push(own);
-                sums.fractions = next_index(reordered.fractions.len());
-            }
-            reordered.sums.push(sums);
-        }
-        reordered
-    }
-
-    /// Gives memory back that is not needed, as no more rows come.
-    pub(crate) fn shrink(&mut self) {
-        self.keys.shrink_to_fit();
-        self.sums.shrink_to_fit();
-        self.handshakes.shrink_to_fit();
-        self.fractions.shrink_to_fit();
-    }
-
     /// Counts a flow that lies in this slot as a whole.
     #[inline]
     pub(crate) fn add_whole(&mut self, view: &View<'_>) {
@@ -174,13 +143,9 @@ impl SlotSums {
         self.sums[row as usize].control
     }
 
-    /// What every flow of a row touched.
-    pub(crate) fn sums(&self, row: u32) -> Sums {
-        self.sums[row as usize].clone()
-    }
-
     /// The finished aggregate of a row, distinct counts by direction.
-    pub(crate) fn finish(&self, sums: &Sums, distinct: &[Distinct; 2]) -> TransportSlot {
+    pub(crate) fn finish(&self, row: u32, distinct: &[Distinct; 2]) -> TransportSlot {
+        let sums = &self.sums[row as usize];
         let fractions = at(&self.fractions, sums.fractions);
         let fractions = fractions.copied().unwrap_or_default();
         let amount = |whole, fraction| Amount { whole, fraction };
