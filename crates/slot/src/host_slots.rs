@@ -9,7 +9,7 @@ use peerscope_flow::{AddressBits, Family, SlotIndex, SlotLength, SystemId, Trans
 use crate::aggregator::Totals;
 use crate::closed_slot::ClosedSlot;
 use crate::hosts::in_order;
-use crate::places::Places;
+use crate::places::{Place, places};
 use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 
 /// The aggregates of a trace, by host address (IPv4 first), then slot.
@@ -20,7 +20,8 @@ use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 #[derive(Clone)]
 pub struct HostSlots {
     closed: Closed,
-    places: Places,
+    /// One for each aggregate, in order.
+    places: Vec<Place>,
     family: Family,
     slot_length: SlotLength,
     totals: Totals,
@@ -39,7 +40,7 @@ pub(crate) struct Closed {
 impl HostSlots {
     pub(crate) fn new(closed: Closed, totals: Totals, config: &Aggregation) -> Self {
         Self {
-            places: Places::of(&closed.slots, closed.hosts.len()),
+            places: places(&closed.slots, closed.hosts.len()),
             closed,
             family: config.family.clone(),
             slot_length: config.slot_length,
@@ -76,7 +77,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn key(&self, index: usize) -> (IpAddr, SlotIndex, SystemId) {
-        let place = self.places.get(index);
+        let place = &self.places[index];
         let host = self.closed.hosts[place.host as usize];
         let slot = self.closed.slots[place.slot as usize].slot;
         (host.into(), slot, self.family.system_of(place.control))
@@ -88,7 +89,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn is_active(&self, index: usize, transport: Transport) -> bool {
-        self.places.get(index).row(transport).is_some()
+        self.places[index].row(transport).is_some()
     }
 
     /// One transport of an aggregate, by its place among all; `None` if it has no active flow.
@@ -97,7 +98,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn transport(&self, index: usize, transport: Transport) -> Option<TransportSlot> {
-        let place = self.places.get(index);
+        let place = &self.places[index];
         let row = place.row(transport)?;
         Some(self.closed.slots[place.slot as usize].transport_slot(row))
     }
@@ -111,7 +112,7 @@ impl HostSlots {
     ///
     /// If there are no more than the last of `range`.
     pub fn transports(&self, range: Range<usize>, transport: Transport) -> Vec<TransportSlot> {
-        let rows = self.places.range(range).filter_map(|place| {
+        let rows = self.places[range].iter().filter_map(|place| {
             let row = place.row(transport)?;
             Some((&self.closed.slots[place.slot as usize], row))
         });
@@ -125,7 +126,7 @@ impl HostSlots {
 
     /// Whether there is no aggregate at all.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.places.is_empty()
     }
 
     /// The length of a slot.

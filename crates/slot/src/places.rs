@@ -32,122 +32,109 @@ impl Place {
     }
 }
 
-/// Where each aggregate stands, by host, then slot.
+/// An aggregate of which nothing is known yet.
+const NOWHERE: Place = Place {
+    host: 0,
+    slot: 0,
+    rows: [NONE; 2],
+    control: 0,
+};
+
+/// Where each aggregate of these slots stands, by host, then slot; some hosts at a time on each thread. The
+/// rows of each slot are in order of host.
 ///
-/// In pieces of some hosts each, which stay where the thread that found them put them: of very many
-/// aggregates, moving them together takes longer than finding them.
-#[derive(Clone, Debug)]
-pub(crate) struct Places {
-    pieces: Vec<Vec<Place>>,
-    /// By piece: how many aggregates come before it; all of them at the end.
-    before: Vec<usize>,
-}
-
-impl Places {
-    /// The places of all rows of these slots, in each of which they are in order of host.
-    pub(crate) fn of(slots: &[ClosedSlot], hosts: usize) -> Self {
-        let rows: usize = slots.iter().map(|slot| slot.keys().len()).sum();
-        // Each piece of the hosts is looked up in each slot, which has to be worth it.
-        let pieces = (rows / (8 * slots.len()).max(1)).clamp(1, 64);
-        let share = hosts.div_ceil(pieces).max(1);
-        let pieces = (0..pieces).into_par_iter();
-        let of_piece = |piece: usize| places_of(slots, piece * share..(piece + 1) * share);
-        let pieces: Vec<Vec<Place>> = pieces.map(of_piece).collect();
-        let mut before = vec![0];
-        for piece in &pieces {
-            before.push(before[before.len() - 1] + piece.len());
-        }
-        Self { pieces, before }
+/// A counting sort: there may be many more aggregates than hosts, and comparing two of them costs as much
+/// as moving one.
+pub(crate) fn places(slots: &[ClosedSlot], hosts: usize) -> Vec<Place> {
+    let rows: usize = slots.iter().map(|slot| slot.keys().len()).sum();
+    // Each piece of the hosts is looked up in each slot, which has to be worth it.
+    let pieces = (rows / (8 * slots.len()).max(1)).clamp(1, 64);
+    let share = hosts.div_ceil(pieces).max(1);
+    let pieces = (0..pieces).into_par_iter();
+    let piece = |piece: usize| Piece::count(slots, piece * share..(piece + 1) * share);
+    let pieces: Vec<Piece> = pieces.map(piece).collect();
+    let len: usize = pieces.iter().map(|piece| piece.len).sum();
+    // On all threads: the first touch of so much memory takes longer than finding what it is to hold.
+    let nowhere = (0..len).into_par_iter().map(|_| NOWHERE);
+    let mut places: Vec<Place> = nowhere.collect();
+    let mut rest = &mut *places;
+    let mut parts = Vec::new();
+    for piece in pieces {
+        let (part, behind) = rest.split_at_mut(piece.len);
+        rest = behind;
+        parts.push((piece, part));
     }
-
-    /// Number of aggregates.
-    pub(crate) fn len(&self) -> usize {
-        self.before[self.pieces.len()]
-    }
-
-    /// That of one aggregate.
-    ///
-    /// # Panics
-    ///
-    /// If there are no more than `index`.
-    pub(crate) fn get(&self, index: usize) -> &Place {
-        let piece = self.piece_of(index);
-        &self.pieces[piece][index - self.before[piece]]
-    }
-
-    /// Those of a range of aggregates.
-    ///
-    /// # Panics
-    ///
-    /// If there are no more than the last of `range`.
-    pub(crate) fn range(&self, range: Range<usize>) -> impl Iterator<Item = &Place> {
-        assert!(range.end <= self.len(), "no aggregates {range:?}");
-        let first = self.piece_of(range.start);
-        let skipped = range.start - self.before[first];
-        let pieces = self.pieces[first..].iter().flatten();
-        pieces.skip(skipped).take(range.len())
-    }
-
-    /// The piece in which an aggregate stands, of the last if there are no more than `index`.
-    fn piece_of(&self, index: usize) -> usize {
-        let last = self.pieces.len() - 1;
-        self.before[1..=last].partition_point(|&before| before <= index)
-    }
-}
-
-/// The places of the rows of a range of hosts, by host, then slot.
-///
-/// A counting sort: there may be many more aggregates than hosts, and comparing two of them costs
-/// as much as moving one.
-fn places_of(slots: &[ClosedSlot], hosts: Range<usize>) -> Vec<Place> {
-    /// Where the host's next aggregate is to stand, and the slot of its latest, counted from 1.
-    #[derive(Clone, Copy, Default)]
-    struct Next {
-        place: u32,
-        slot: u32,
-    }
-    let mut next = vec![Next::default(); hosts.len()];
-    let slots = (1_u32..).zip(slots).map(|(slot, closed)| {
-        let keys = closed.keys();
-        let before = |end: usize| keys.partition_point(|key| (key.host() as usize) < end);
-        let rows = before(hosts.start)..before(hosts.end);
-        (slot, closed, rows)
-    });
-    for (slot, closed, rows) in slots.clone() {
-        for key in &closed.keys()[rows] {
-            let next = &mut next[key.host() as usize - hosts.start];
-            next.place += u32::from(next.slot != slot);
-            next.slot = slot;
-        }
-    }
-    let mut len = 0;
-    for next in &mut next {
-        let own = next.place;
-        *next = Next {
-            place: len,
-            slot: 0,
-        };
-        len += own;
-    }
-    let nowhere = Place {
-        host: 0,
-        slot: 0,
-        rows: [NONE; 2],
-        control: 0,
-    };
-    let mut places = vec![nowhere; len as usize];
-    for (slot, closed, rows) in slots {
-        for row in rows {
-            let key = closed.keys()[row];
-            let row = next_index(row);
-            let next = &mut next[key.host() as usize - hosts.start];
-            next.place += u32::from(next.slot != slot);
-            next.slot = slot;
-            let place = &mut places[next.place as usize - 1];
-            (place.host, place.slot) = (key.host(), slot - 1);
-            place.rows[key.transport_index()] = row;
-            place.control |= closed.control(row);
-        }
-    }
+    let parts = parts.into_par_iter();
+    parts.for_each(|(piece, part)| piece.fill(slots, part));
     places
+}
+
+/// A range of hosts.
+struct Piece {
+    hosts: Range<usize>,
+    /// By host: where its next aggregate is to stand in the piece.
+    next: Vec<Next>,
+    /// Number of aggregates.
+    len: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Next {
+    place: u32,
+    /// The slot of the host's latest aggregate, counted from 1.
+    slot: u32,
+}
+
+impl Next {
+    /// Goes on to the host's aggregate in a slot, if it is not there already.
+    fn reach(&mut self, slot: u32) {
+        self.place += u32::from(self.slot != slot);
+        self.slot = slot;
+    }
+}
+
+impl Piece {
+    /// Counts the aggregates of each host.
+    fn count(slots: &[ClosedSlot], hosts: Range<usize>) -> Self {
+        let mut next = vec![Next::default(); hosts.len()];
+        for (slot, closed) in (1..).zip(slots) {
+            for key in &closed.keys()[rows(closed, &hosts)] {
+                next[key.host() as usize - hosts.start].reach(slot);
+            }
+        }
+        let mut len = 0;
+        for next in &mut next {
+            let own = next.place;
+            *next = Next {
+                place: len,
+                slot: 0,
+            };
+            len += own;
+        }
+        let len = len as usize;
+        Self { hosts, next, len }
+    }
+
+    /// Writes down where they stand.
+    fn fill(mut self, slots: &[ClosedSlot], places: &mut [Place]) {
+        for (slot, closed) in (1..).zip(slots) {
+            for row in rows(closed, &self.hosts) {
+                let key = closed.keys()[row];
+                let row = next_index(row);
+                let next = &mut self.next[key.host() as usize - self.hosts.start];
+                next.reach(slot);
+                let place = &mut places[next.place as usize - 1];
+                (place.host, place.slot) = (key.host(), slot - 1);
+                place.rows[key.transport_index()] = row;
+                place.control |= closed.control(row);
+            }
+        }
+    }
+}
+
+/// The rows of a range of hosts.
+fn rows(closed: &ClosedSlot, hosts: &Range<usize>) -> Range<usize> {
+    let keys = closed.keys();
+    let before = |end: usize| keys.partition_point(|key| (key.host() as usize) < end);
+    before(hosts.start)..before(hosts.end)
 }
