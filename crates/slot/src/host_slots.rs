@@ -14,7 +14,7 @@ use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 
 /// The aggregates of a trace, by host address (IPv4 first), then slot.
 ///
-/// They are kept as they were summed up, in some 150 bytes for each transport of a host in a slot, and
+/// They are kept in some 70 bytes for each transport of a host in a slot, more where numbers are large, and
 /// put together when they are asked for: where nearly every flow makes an aggregate of its own, a list of
 /// [`HostSlot`]s would take several times as much.
 #[derive(Clone)]
