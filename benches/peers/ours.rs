@@ -11,6 +11,7 @@ use clap::Parser;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use peerscope::Pipeline;
 use peerscope_benches::process::{cpu_seconds, peak_rss};
 use peerscope_correlate::{CorrelateConfig, Rules, correlate};
@@ -44,7 +45,7 @@ struct Arguments {
     repeat: usize,
     #[arg(long, default_value = "0")]
     threads: usize,
-    /// Only `arrow`, `flows`, `file`, `source`, `findings`, `analysis` or `memory`.
+    /// Only `arrow`, `pages`, `flows`, `file`, `source`, `findings`, `analysis` or `memory`.
     #[arg(long)]
     only: Option<String>,
 }
@@ -72,6 +73,12 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         let seconds = timed(arguments.repeat, || rows = arrow(&arguments.input));
         println!("{} rows through Arrow's reader", rows?);
         seconds_of.insert("arrow".into(), serde_json::json!(seconds));
+    }
+    if wants("pages") {
+        let mut bytes = Err("not read".into());
+        let seconds = timed(arguments.repeat, || bytes = pages(&arguments.input));
+        println!("{} bytes of pages", bytes?);
+        seconds_of.insert("pages".into(), serde_json::json!(seconds));
     }
     if wants("flows") {
         let mut flows = Err("not read".into());
@@ -147,6 +154,23 @@ fn arrow(path: &Path) -> Result<usize, Error> {
     };
     let groups = 0..metadata.metadata().num_row_groups();
     groups.into_par_iter().map(rows_of).sum()
+}
+
+/// Reads and decompresses all pages and decodes nothing, each thread a row group at a time: their bytes.
+fn pages(path: &Path) -> Result<usize, Error> {
+    let groups = SerializedFileReader::new(File::open(path)?)?.num_row_groups();
+    let bytes_of = |group: usize| -> Result<usize, Error> {
+        let file = SerializedFileReader::new(File::open(path)?)?;
+        let group = file.get_row_group(group)?;
+        let mut bytes = 0;
+        for column in 0..group.num_columns() {
+            for page in group.get_column_page_reader(column)? {
+                bytes += page?.buffer().len();
+            }
+        }
+        Ok(bytes)
+    };
+    (0..groups).into_par_iter().map(bytes_of).sum()
 }
 
 /// Reads the file into flows on all threads: their number.

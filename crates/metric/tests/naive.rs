@@ -12,7 +12,7 @@ use peerscope_flow::{
     Transport, Volume, Zone,
 };
 use peerscope_metric::{Metric, MetricSet, SampleTable};
-use peerscope_slot::{Aggregation, Aggregator, aggregate};
+use peerscope_slot::{Aggregation, Aggregator, HostSlots, ParallelAggregator, aggregate};
 use proptest::prelude::*;
 
 /// System and the value of every metric by name, for each host and slot.
@@ -236,9 +236,18 @@ fn naive_directed(bare: &str, started: &[(&Flow, bool)], topology: &Topology) ->
     }
 }
 
-fn real(flows: &[Flow], family: &Family, slot_length: SlotLength) -> Samples {
+/// Slots that seem to be done are put away after each batch, and may come back.
+fn in_batches(flows: &[Flow], size: usize, config: &Aggregation) -> HostSlots {
+    let mut aggregator = ParallelAggregator::new(config);
+    for batch in flows.chunks(size) {
+        aggregator.add(batch);
+    }
+    aggregator.finish()
+}
+
+fn real(flows: &[Flow], size: usize, family: &Family, slot_length: SlotLength) -> Samples {
     let config = Aggregation::new(family.clone(), topology()).with_slot_length(slot_length);
-    let host_slots = aggregate(flows, &config);
+    let host_slots = in_batches(flows, size, &config);
     let table = SampleTable::new(&host_slots, family, &MetricSet::paper());
     for (row, host_slot) in host_slots.rows().enumerate() {
         for (column, metric) in Metric::ALL.into_iter().enumerate() {
@@ -360,15 +369,21 @@ fn trace(size: Range<usize>) -> impl Strategy<Value = (SlotLength, Vec<Flow>)> {
 
 proptest! {
     #[test]
-    fn the_real_one_equals_the_naive_one((slot_length, flows) in trace(0..40), any in any::<bool>()) {
+    fn the_real_one_equals_the_naive_one(
+        (slot_length, flows) in trace(0..40),
+        size in 1_usize..50,
+        any in any::<bool>(),
+    ) {
         let family = if any { Family::any() } else { Family::emule() };
-        assert_equal(&real(&flows, &family, slot_length), &naive(&flows, &family, slot_length));
+        let found = real(&flows, size, &family, slot_length);
+        assert_equal(&found, &naive(&flows, &family, slot_length));
     }
 
     #[test]
     fn parts_in_any_order_merge_to_the_whole_bit_for_bit(
         (slot_length, flows) in trace(0..40),
         cut in 0.0..1.0,
+        size in 1_usize..50,
         shuffled in any::<prop::sample::Index>(),
     ) {
         let family = Family::emule();
@@ -380,11 +395,13 @@ proptest! {
         rotated.reverse();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
         let (first, second) = rotated.split_at((rotated.len() as f64 * cut) as usize);
-        let mut part = Aggregator::new(&config);
-        part.add(first);
-        let mut other = Aggregator::new(&config);
-        other.add(second);
-        part.merge(other).unwrap();
+        let part_of = |flows: &[Flow]| {
+            let mut part = Aggregator::new(&config);
+            flows.chunks(size).for_each(|batch| part.add(batch));
+            part
+        };
+        let mut part = part_of(first);
+        part.merge(part_of(second)).unwrap();
         prop_assert_eq!(part.finish(), whole);
     }
 
@@ -394,10 +411,11 @@ proptest! {
         swaps in prop::collection::vec(any::<[prop::sample::Index; 2]>(), 0..3),
         keep_order in any::<bool>(),
         twice in any::<bool>(),
+        size in 1_usize..100,
     ) {
         let config = Aggregation::new(Family::any(), topology()).with_slot_length(slot_length);
-        // In order of time, what is distinct is counted early. Two traces of the same time one
-        // after the other break the order between parts, a few swaps break it late.
+        // In order of time, slots are put away for good. Two traces of the same time one after the other
+        // break the order between parts, a few swaps break it late.
         flows.sort_by_key(|flow| flow.span.start());
         if twice {
             flows.extend_from_within(..);
@@ -414,6 +432,7 @@ proptest! {
         for threads in [1, 2, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             prop_assert_eq!(&pool.install(|| aggregate(&flows, &config)), &expected);
+            prop_assert_eq!(&pool.install(|| in_batches(&flows, size, &config)), &expected);
         }
     }
 

@@ -1,25 +1,23 @@
 //! The aggregator: batches of flows in, host slots out.
 
-use std::iter;
-
 use peerscope_flow::{Flow, SlotIndex, SlotLength, Span, Timestamp};
 use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::admission::{FlowScope, Skip};
 use crate::carried::Carried;
-use crate::close::{PartSlots, close, whole};
-use crate::closed_slot::ClosedSlot;
-use crate::distinct::DistinctCounter;
+use crate::close::{PartSlots, close, in_memory};
 use crate::hosts::Hosts;
 use crate::open_slot::{OpenSlot, OpenSlots, View};
+use crate::settled::Settled;
+use crate::started::Started;
 use crate::sums::Portion;
 use crate::{Aggregation, Direction, HostSlots, Precision, Share, SkippedFlows};
 
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
-/// Memory: about 200 bytes a host, slot and transport, and 12 bytes for each monitored end of a flow started (more
-/// for new IPv6 peers).
+/// Memory: about 200 bytes a host, slot and transport, some 60 where flows come in order of time and peers are counted
+/// exactly; and 12 bytes for each monitored end of a flow started (more for new IPv6 peers).
 #[derive(Clone, Debug)]
 pub struct Aggregator<'a> {
     config: &'a Aggregation,
@@ -33,6 +31,9 @@ pub struct Aggregator<'a> {
     /// The last slot that is opened now; flows that go on behind it are carried. Of streams only.
     pub(crate) horizon: SlotIndex,
     pub(crate) carried: Vec<Carried>,
+    settled: Vec<Settled>,
+    /// Whether slots settle: streams close them themselves, and sketches have to grow.
+    pub(crate) settles: bool,
     /// Flows that may come before giant hosts are looked for, where these are counted approximately.
     until_condensed: usize,
 }
@@ -69,13 +70,6 @@ impl Window {
     }
 }
 
-/// The first and last slot in which flows of a part start, and the slots that it closed.
-type InOrder = ((SlotIndex, SlotIndex), Vec<ClosedSlot>);
-
-/// A flow that starts in a slot before those of flows that came earlier.
-#[derive(Clone, Copy, Debug)]
-struct OutOfOrder;
-
 /// Two partial aggregates that were made under different settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("partial aggregates with different settings cannot be merged")]
@@ -87,13 +81,8 @@ pub struct MergeError;
 /// # Complexity
 ///
 /// O(flows + active slots of all flows) expected time, plus sorting the samples; memory as for
-/// [`Aggregator`], and less where the flows are in order of time: what is distinct in a slot is then
-/// counted as soon as a flow starts in a later one.
+/// [`Aggregator`].
 pub fn aggregate(flows: &[Flow], config: &Aggregation) -> HostSlots {
-    let mut aggregator = ParallelAggregator::new(config);
-    if let Ok(settled) = aggregator.add_in_order(flows) {
-        return finish_all(config, aggregator.parts, settled);
-    }
     let mut aggregator = ParallelAggregator::new(config);
     aggregator.add(flows);
     aggregator.finish()
@@ -124,22 +113,6 @@ impl<'a> ParallelAggregator<'a> {
             .for_each(|(part, chunk)| part.add(chunk));
     }
 
-    /// Adds all flows there are if their starts are in order, up to the order within a slot, and gives
-    /// what each part closed. What was added is worth nothing after an error.
-    fn add_in_order(&mut self, flows: &[Flow]) -> Result<Vec<Vec<ClosedSlot>>, OutOfOrder> {
-        let share = flows.len().div_ceil(self.parts.len()).max(1);
-        let (ranges, settled): (Vec<_>, Vec<_>) = self
-            .parts
-            .par_iter_mut()
-            .zip(flows.par_chunks(share))
-            .map(|(part, chunk)| part.add_in_order(chunk))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .unzip();
-        let in_order = ranges.is_sorted_by(|(_, end): &(_, SlotIndex), (start, _)| end <= start);
-        in_order.then_some(settled).ok_or(OutOfOrder)
-    }
-
     /// The aggregator of each thread, for callers that share out flows themselves.
     pub fn parts_mut(&mut self) -> &mut [Aggregator<'a>] {
         &mut self.parts
@@ -147,7 +120,7 @@ impl<'a> ParallelAggregator<'a> {
 
     /// Closes every slot, on the threads of the current rayon pool.
     pub fn finish(self) -> HostSlots {
-        finish_all(self.config, self.parts, iter::repeat(Vec::new()))
+        finish_all(self.config, self.parts)
     }
 }
 
@@ -164,53 +137,45 @@ impl<'a> Aggregator<'a> {
             skipped: SkippedFlows::default(),
             horizon: SlotIndex(i64::MAX),
             carried: Vec::new(),
+            settled: Vec::new(),
+            settles: config.approximate.is_none(),
             until_condensed: CONDENSE,
         }
     }
 
     /// Adds a batch of flows.
     pub fn add(&mut self, flows: &[Flow]) {
-        let mut views = Views::default();
-        for block in flows.chunks(BLOCK) {
-            self.add_block(block, &mut views, None);
-        }
+        self.add_batch(flows, None);
     }
 
     /// Adds a batch of flows, and appends what [`Aggregation::scope`] says of each, which has to be found
     /// out anyway.
     pub fn add_and_scope(&mut self, flows: &[Flow], scopes: &mut Vec<Option<FlowScope>>) {
+        self.add_batch(flows, Some(scopes));
+    }
+
+    fn add_batch(&mut self, flows: &[Flow], mut scopes: Option<&mut Vec<Option<FlowScope>>>) {
         let mut views = Views::default();
-        for block in flows.chunks(BLOCK) {
-            self.add_block(block, &mut views, Some(scopes));
+        for some in flows.chunks(SETTLE) {
+            for block in some.chunks(BLOCK) {
+                self.add_block(block, &mut views, scopes.as_deref_mut());
+            }
+            if self.settles {
+                self.settle_before(some);
+            }
         }
     }
 
-    /// Adds flows in order of their starts and closes every slot but the first and the last, in which
-    /// flows of other parts may start; returns these two, and the slots that were closed. Flows of other
-    /// parts may still be active in them.
-    fn add_in_order(&mut self, flows: &[Flow]) -> Result<InOrder, OutOfOrder> {
-        let slot_of = |flow: &Flow| self.config.slot_length.slot_of(flow.span.start());
-        let first = flows.first().map_or(SlotIndex(0), slot_of);
-        let mut current = first;
-        let mut views = Views::default();
-        let mut counter = DistinctCounter::new(self.config.approximate);
-        let mut settled = Vec::new();
-        for block in flows.chunks(BLOCK) {
-            let starts = || block.iter().map(|flow| flow.span.start());
-            if starts().any(|start| start < self.config.slot_length.start_of(current)) {
-                return Err(OutOfOrder);
-            }
-            self.add_block(block, &mut views, None);
-            let latest = starts()
-                .max()
-                .map(|start| self.config.slot_length.slot_of(start));
-            if let Some(latest) = latest.filter(|&latest| current < latest) {
-                let done = current.max(SlotIndex(first.0.saturating_add(1)));
-                self.open.settle(done, latest, &mut counter, &mut settled);
-                current = latest;
-            }
+    /// Packs the slots before all of these flows. Where flows come in order of time, no more of them
+    /// enter these; where they do not, those that come make another part of the slot, which stays open.
+    fn settle_before(&mut self, flows: &[Flow]) {
+        let starts = flows.iter().map(|flow| flow.span.start());
+        if let Some(start) = starts.min() {
+            let end = self.config.slot_length.slot_of(start);
+            let passed = self.open.take_passed(end);
+            self.settled
+                .extend(passed.map(|(slot, open)| open.settle(slot)));
         }
-        Ok(((first, current), settled))
     }
 
     /// Works step by step: a step's loads from memory do not wait for each other, and a wrongly
@@ -280,6 +245,9 @@ impl<'a> Aggregator<'a> {
             let place = self.open.place(slot);
             self.open.at(place).merge(&part, &numbers);
         }
+        let settled = other.settled.into_iter();
+        self.settled
+            .extend(settled.map(|slot| slot.renumbered(&numbers)));
         self.flows += other.flows;
         self.skipped.merge(&other.skipped);
         self.slots = union(self.slots, other.slots);
@@ -288,7 +256,22 @@ impl<'a> Aggregator<'a> {
 
     /// Closes every slot. Distinct counting runs on the threads of the current rayon pool.
     pub fn finish(self) -> HostSlots {
-        finish_all(self.config, vec![self], iter::once(Vec::new()))
+        finish_all(self.config, vec![self])
+    }
+
+    /// Every slot, with the hosts that they name.
+    pub(crate) fn into_slots(self) -> PartSlots<Hosts> {
+        PartSlots {
+            hosts: self.hosts,
+            open: self.open.into_slots(),
+            settled: self.settled,
+        }
+    }
+
+    /// What is to be counted of each slot.
+    pub(crate) fn started_mut(&mut self) -> impl Iterator<Item = &mut Started> {
+        let open = self.open.iter_mut().map(|open| &mut open.started);
+        open.chain(self.settled.iter_mut().map(Settled::started_mut))
     }
 
     /// Appends what the monitored ends see of a flow, and what [`Aggregation::scope`] says of it.
@@ -405,25 +388,17 @@ pub(crate) struct Part<'f> {
 /// Flows of a block: what is kept of them between the steps stays in the first cache.
 const BLOCK: usize = 128;
 
+/// Flows between two looks for slots that are done.
+const SETTLE: usize = 1 << 11;
+
 /// Flows between two looks for giant hosts.
 const CONDENSE: usize = 1 << 16;
 
-/// Brings the parts together, with the slots that each closed before, and closes every slot.
-fn finish_all(
-    config: &Aggregation,
-    parts: Vec<Aggregator<'_>>,
-    settled: impl IntoIterator<Item = Vec<ClosedSlot>>,
-) -> HostSlots {
+/// Brings the parts together and closes every slot.
+fn finish_all(config: &Aggregation, parts: Vec<Aggregator<'_>>) -> HostSlots {
     let totals = Totals::of(&parts);
-    let parts = parts
-        .into_iter()
-        .zip(settled)
-        .map(|(part, settled)| PartSlots {
-            hosts: part.hosts,
-            open: part.open.into_slots(),
-            settled,
-        });
-    let Ok(closed) = close(config, parts, whole);
+    let parts = parts.into_iter().map(Aggregator::into_slots);
+    let Ok(closed) = close(config, parts, in_memory);
     HostSlots::new(closed, totals, config)
 }
 

@@ -9,11 +9,12 @@ use peerscope_flow::SlotIndex;
 use rayon::prelude::*;
 
 use crate::Aggregation;
-use crate::closed_slot::ClosedSlot;
 use crate::distinct::DistinctCounter;
 use crate::host_slots::Closed;
 use crate::hosts::{Hosts, in_order};
 use crate::open_slot::OpenSlot;
+use crate::settled::Settled;
+use crate::spill::{Segment, Spilled};
 
 /// Slots that one part of a trace held open.
 pub(crate) type Slots = Vec<(SlotIndex, OpenSlot)>;
@@ -22,39 +23,27 @@ pub(crate) type Slots = Vec<(SlotIndex, OpenSlot)>;
 pub(crate) struct PartSlots<H> {
     pub(crate) hosts: H,
     pub(crate) open: Slots,
-    /// Slots that were closed before. No flows of other parts start in them, but may be active there.
-    pub(crate) settled: Vec<ClosedSlot>,
-}
-
-impl<H> PartSlots<H> {
-    /// A part that closed no slot yet.
-    pub(crate) const fn open(hosts: H, open: Slots) -> Self {
-        Self {
-            hosts,
-            open,
-            settled: Vec::new(),
-        }
-    }
+    pub(crate) settled: Vec<Settled>,
 }
 
 /// What the parts hold of a slot, each with its number.
 #[derive(Default)]
 struct Held {
     open: Vec<(usize, OpenSlot)>,
-    settled: Vec<(usize, ClosedSlot)>,
+    settled: Vec<(usize, Settled)>,
 }
 
 /// Brings the parts of each slot together and closes the slots, on the threads of the current rayon
-/// pool. `restore` brings back what a slot of a part, which it is told by its place, holds elsewhere.
+/// pool. `read` brings back what a part, which it is told by its place, wrote to a file.
 pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
     config: &Aggregation,
     parts: impl IntoIterator<Item = PartSlots<H>>,
-    restore: impl Fn(usize, &mut OpenSlot) -> Result<(), E> + Sync,
+    read: impl Fn(usize, Segment) -> Result<Spilled, E> + Sync,
 ) -> Result<Closed, E> {
     let parts: Vec<PartSlots<H>> = parts.into_iter().collect();
     let (hosts, numbers) = in_order(parts.iter().map(|part| {
         let open = part.open.iter().flat_map(|(_, open)| open.keys());
-        let settled = part.settled.iter().flat_map(ClosedSlot::keys);
+        let settled = part.settled.iter().flat_map(Settled::keys);
         let named = open.chain(settled).map(|key| key.host());
         (part.hosts.borrow().addresses(), named)
     }));
@@ -63,32 +52,36 @@ pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
         for (slot, open) in part.open {
             by_slot.entry(slot).or_default().open.push((number, open));
         }
-        for closed in part.settled {
-            let held = by_slot.entry(closed.slot).or_default();
-            held.settled.push((number, closed));
+        for settled in part.settled {
+            let held = by_slot.entry(settled.slot()).or_default();
+            held.settled.push((number, settled));
         }
     }
     let mut slots: Vec<(SlotIndex, Held)> = by_slot.into_iter().collect();
     slots.sort_unstable_by_key(|(slot, _)| *slot);
     let close = |counter: &mut DistinctCounter, (slot, held): (SlotIndex, Held)| {
-        let settled = held.settled.into_iter();
-        let settled = settled.map(|(part, closed)| closed.renumbered(&numbers[part]));
-        let mut parts: Vec<ClosedSlot> = settled.collect();
-        let mut open = held.open.into_iter();
-        if let Some((part, mut first)) = open.next() {
-            restore(part, &mut first)?;
-            if open.len() == 0 {
-                parts.push(first.close(slot, counter).renumbered(&numbers[part]));
-            } else {
-                let mut whole = first.renumbered(&numbers[part]);
-                for (part, mut open) in open {
-                    restore(part, &mut open)?;
-                    whole.merge(&open, &numbers[part]);
-                }
-                parts.push(whole.close(slot, counter));
+        let mut parts = Vec::new();
+        for (part, settled) in held.settled {
+            let settled = settled.restored(|segment| read(part, segment))?;
+            parts.push(settled.renumbered(&numbers[part]));
+        }
+        let mut whole: Option<OpenSlot> = None;
+        for (part, mut open) in held.open {
+            open.restore(|segment| read(part, segment), config.approximate)?;
+            match &mut whole {
+                None => whole = Some(open.renumbered(&numbers[part])),
+                Some(whole) => whole.merge(&open, &numbers[part]),
             }
         }
-        Ok(ClosedSlot::together(parts))
+        parts.extend(whole.map(|whole| {
+            let is_all = parts.iter().all(Settled::is_counted);
+            if is_all {
+                Settled::counted(whole.close(slot, counter))
+            } else {
+                whole.settle(slot)
+            }
+        }));
+        Ok(Settled::together(parts, counter))
     };
     let slots = slots
         .into_par_iter()
@@ -98,8 +91,8 @@ pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
     Ok(Closed { hosts, slots })
 }
 
-/// For slots that are held in memory as a whole.
+/// For parts that wrote nothing to files.
 #[expect(clippy::unnecessary_wraps, reason = "beside those that can fail")]
-pub(crate) fn whole(_: usize, _: &mut OpenSlot) -> Result<(), Infallible> {
-    Ok(())
+pub(crate) fn in_memory(_: usize, _: Segment) -> Result<Spilled, Infallible> {
+    Ok(Spilled::default())
 }

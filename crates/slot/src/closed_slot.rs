@@ -5,9 +5,11 @@ use std::num::NonZeroU8;
 use peerscope_flow::SlotIndex;
 
 use crate::amount::{Amount, Fraction};
+use crate::distinct::{Distinct, DistinctCounter, GROUPS_PER_ROW};
 use crate::hosts::next_index;
 use crate::rows::Key;
-use crate::{DirectionSlot, TransportSlot};
+use crate::started::Started;
+use crate::{Direction, DirectionSlot, TransportSlot};
 
 /// What the host slots of a slot are made of, a row for each host and transport.
 ///
@@ -77,17 +79,8 @@ impl ClosedSlot {
         self.rows.push(packed);
     }
 
-    /// Parts of one slot as a whole, rows in order of key.
-    pub(crate) fn together(parts: Vec<Self>) -> Option<Self> {
-        let whole = parts.into_iter().reduce(|mut whole, part| {
-            whole.append(part);
-            whole
-        });
-        whole.map(Self::in_order)
-    }
-
     /// Adds the rows of another part behind its own.
-    fn append(&mut self, part: Self) {
+    pub(crate) fn append(&mut self, part: Self) {
         let (fractions, large) = (self.fractions.len(), self.large.len());
         self.rows.extend(part.rows.into_iter().map(|mut row| {
             match &mut row {
@@ -102,10 +95,34 @@ impl ClosedSlot {
         self.large.extend(part.large);
     }
 
-    /// The same rows in order of key, those of one key added up.
-    fn in_order(mut self) -> Self {
+    /// Keys and rows in order.
+    pub(crate) fn order(&self) -> Vec<(Key, u32)> {
         let mut order: Vec<(Key, u32)> = self.keys.iter().copied().zip(0..).collect();
         order.sort_unstable();
+        order
+    }
+
+    /// Counts what is distinct among flows that started in the slot, of which nothing was counted.
+    pub(crate) fn count(&mut self, started: &Started, counter: &mut DistinctCounter) {
+        let groups = self.rows.len() * GROUPS_PER_ROW as usize;
+        counter.count(started.starts(), groups, |group, distinct| {
+            let direction = Direction::BOTH[(group % GROUPS_PER_ROW) as usize];
+            self.set_distinct(group / GROUPS_PER_ROW, direction, distinct);
+        });
+    }
+
+    fn set_distinct(&mut self, row: u32, direction: Direction, distinct: Distinct) {
+        match &mut self.rows[row as usize] {
+            Row::Small(small) => small.set_distinct(direction, distinct),
+            Row::Large(place) => {
+                let slot = &mut self.large[*place as usize].slot;
+                slot.direction_mut(direction).set_distinct(distinct);
+            }
+        }
+    }
+
+    /// The same rows in this order, those of one key added up.
+    pub(crate) fn added_up(mut self, order: &[(Key, u32)]) -> Self {
         let mut keys = Vec::with_capacity(order.len());
         let mut rows = Vec::with_capacity(order.len());
         for same in order.chunk_by(|(one, _), (other, _)| one == other) {
@@ -204,6 +221,17 @@ impl Small {
         })
     }
 
+    /// These are no more than the flows started, which fit.
+    fn set_distinct(&mut self, direction: Direction, distinct: Distinct) {
+        let counts = match direction {
+            Direction::InOut => &mut self.inout,
+            Direction::OutIn => &mut self.outin,
+        };
+        let mut flows = of_counts(*counts);
+        flows.set_distinct(distinct);
+        *counts = bytes_of(counts_of(&flows));
+    }
+
     fn unpacked(&self, fractions: Option<&[Fraction; 3]>) -> TransportSlot {
         let [sent, rcvd, packets] = fractions.copied().unwrap_or_default();
         let amount = |whole: u64, fraction| Amount { whole, fraction };
@@ -222,9 +250,14 @@ impl Small {
 const COUNTS: usize = 10;
 
 /// The counts of a direction, if each fits into a byte.
-#[expect(clippy::cast_possible_truncation, reason = "looked at all before")]
 fn small_counts(direction: &DirectionSlot) -> Option<[u8; COUNTS]> {
-    let counts = [
+    let counts = counts_of(direction);
+    let bits = counts.iter().fold(0, |bits, count| bits | count);
+    (bits <= u8::MAX.into()).then(|| bytes_of(counts))
+}
+
+const fn counts_of(direction: &DirectionSlot) -> [u32; COUNTS] {
+    [
         direction.started,
         direction.failed,
         direction.complete,
@@ -235,9 +268,12 @@ fn small_counts(direction: &DirectionSlot) -> Option<[u8; COUNTS]> {
         direction.isp_peers,
         direction.dest_ports,
         direction.reserved_ports,
-    ];
-    let bits = counts.iter().fold(0, |bits, count| bits | count);
-    (bits <= u8::MAX.into()).then(|| counts.map(|count| count as u8))
+    ]
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "of counts that fit")]
+fn bytes_of(counts: [u32; COUNTS]) -> [u8; COUNTS] {
+    counts.map(|count| count as u8)
 }
 
 fn of_counts(counts: [u8; COUNTS]) -> DirectionSlot {
@@ -377,9 +413,12 @@ mod tests {
                 sum.0.merge(slot);
                 sum.1 |= control;
             }
-            let parts: Vec<ClosedSlot> = parts.iter().map(|part| closed(part)).collect();
-            let whole = ClosedSlot::together(parts);
-            let whole = whole.unwrap_or_else(|| closed(&[]));
+            let mut whole = closed(&[]);
+            for part in &parts {
+                whole.append(closed(part));
+            }
+            let order = whole.order();
+            let whole = whole.added_up(&order);
             let expected = expected.into_iter().map(|(key, (slot, control))| (key, slot, control));
             prop_assert_eq!(rows(&whole), expected.collect::<Vec<_>>());
         }

@@ -47,6 +47,10 @@ impl Starts {
         self.pieces.iter().flatten()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Start> {
+        self.pieces.iter_mut().flatten()
+    }
+
     #[cold]
     fn push_piece(&mut self, start: Start) {
         let mut piece =
@@ -63,6 +67,16 @@ pub(crate) struct Distinct {
     pub(crate) isp_peers: u32,
     pub(crate) ports: u32,
     pub(crate) reserved_ports: u32,
+}
+
+/// The counts of a row, each direction a group of its own.
+pub(crate) type ByDirection = [Distinct; GROUPS_PER_ROW as usize];
+
+pub(crate) const GROUPS_PER_ROW: u32 = 2;
+
+/// The group of the same direction where rows have other numbers.
+pub(crate) fn group_in(own_row: impl Fn(usize) -> u32, group: u32) -> u32 {
+    own_row((group / GROUPS_PER_ROW) as usize) * GROUPS_PER_ROW + group % GROUPS_PER_ROW
 }
 
 /// Whether the paper counts a port as reserved.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use peerscope_flow::{SlotIndex, SystemId, Transport};
 
 use crate::Amount;
+use crate::distinct::Distinct;
 
 /// Who initiated a flow, seen from a monitored host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +101,13 @@ impl TransportSlot {
         }
     }
 
+    pub(crate) const fn direction_mut(&mut self, direction: Direction) -> &mut DirectionSlot {
+        match direction {
+            Direction::InOut => &mut self.inout,
+            Direction::OutIn => &mut self.outin,
+        }
+    }
+
     /// Adds what another part of the trace has of the same host, slot and transport. What is distinct is
     /// added up: no flow starts in more than one of the parts.
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -141,6 +149,13 @@ pub struct DirectionSlot {
 }
 
 impl DirectionSlot {
+    pub(crate) fn set_distinct(&mut self, distinct: Distinct) {
+        self.peers = distinct.peers;
+        self.isp_peers = distinct.isp_peers;
+        self.dest_ports = distinct.ports;
+        self.reserved_ports = distinct.reserved_ports;
+    }
+
     fn merge(&mut self, other: &Self) {
         let add = |own: &mut u32, more: u32| *own = own.saturating_add(more);
         add(&mut self.started, other.started);

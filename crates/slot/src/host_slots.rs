@@ -14,7 +14,7 @@ use crate::{Aggregation, HostSlot, Precision, SkippedFlows, TransportSlot};
 
 /// The aggregates of a trace, by host address (IPv4 first), then slot.
 ///
-/// They are kept in some 70 bytes for each transport of a host in a slot, more where numbers are large, and
+/// They are kept in some 60 bytes for each transport of a host in a slot, more where numbers are large, and
 /// put together when they are asked for: where nearly every flow makes an aggregate of its own, a list of
 /// [`HostSlot`]s would take several times as much.
 #[derive(Clone)]
@@ -77,10 +77,10 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn key(&self, index: usize) -> (IpAddr, SlotIndex, SystemId) {
-        let place = &self.places[index];
-        let host = self.closed.hosts[place.host as usize];
-        let slot = self.closed.slots[place.slot as usize].slot;
-        (host.into(), slot, self.family.system_of(place.control))
+        let (closed, place) = self.at(index);
+        let host = closed.keys()[place.row as usize].host();
+        let system = self.family.system_of(place.control);
+        (self.closed.hosts[host as usize].into(), closed.slot, system)
     }
 
     /// Whether one aggregate, by its place among all, has active flows of a transport.
@@ -89,7 +89,7 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn is_active(&self, index: usize, transport: Transport) -> bool {
-        self.places[index].row(transport).is_some()
+        self.places[index].row_of(transport).is_some()
     }
 
     /// One transport of an aggregate, by its place among all; `None` if it has no active flow.
@@ -98,9 +98,8 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn transport(&self, index: usize, transport: Transport) -> Option<TransportSlot> {
-        let place = &self.places[index];
-        let row = place.row(transport)?;
-        Some(self.closed.slots[place.slot as usize].transport_slot(row))
+        let (closed, place) = self.at(index);
+        Some(closed.transport_slot(place.row_of(transport)?))
     }
 
     /// One transport of those of a range of aggregates that have active flows of it, in order.
@@ -112,11 +111,17 @@ impl HostSlots {
     ///
     /// If there are no more than the last of `range`.
     pub fn transports(&self, range: Range<usize>, transport: Transport) -> Vec<TransportSlot> {
-        let rows = self.places[range].iter().filter_map(|place| {
-            let row = place.row(transport)?;
-            Some((&self.closed.slots[place.slot as usize], row))
+        let rows = range.filter_map(|index| {
+            let (closed, place) = self.at(index);
+            Some((closed, place.row_of(transport)?))
         });
         ClosedSlot::transport_slots(&rows.collect::<Vec<_>>())
+    }
+
+    /// The slot of an aggregate, and where it stands there.
+    fn at(&self, index: usize) -> (&ClosedSlot, Place) {
+        let place = self.places[index];
+        (&self.closed.slots[place.slot()], place)
     }
 
     /// Number of aggregates.

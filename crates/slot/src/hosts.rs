@@ -9,14 +9,20 @@ use rayon::prelude::*;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts {
     // Seeded at random against crafted collisions; results do not depend on the numbers.
-    numbers: HashMap<AddressBits, u32, RandomState>,
+    v4: HashMap<u32, u32, RandomState>,
+    /// Apart, as these take four times the room: of very many hosts the table is in no near cache.
+    v6: HashMap<AddressBits, u32, RandomState>,
     addresses: Vec<AddressBits>,
 }
 
 impl Hosts {
     #[inline]
     pub(crate) fn number(&mut self, host: AddressBits) -> u32 {
-        match self.numbers.get(&host) {
+        let known = match host.to_v4_bits() {
+            Some(v4) => self.v4.get(&v4),
+            None => self.v6.get(&host),
+        };
+        match known {
             Some(&number) => number,
             None => self.add(host),
         }
@@ -46,7 +52,10 @@ impl Hosts {
     #[cold]
     fn add(&mut self, host: AddressBits) -> u32 {
         let number = next_index(self.addresses.len());
-        self.numbers.insert(host, number);
+        match host.to_v4_bits() {
+            Some(v4) => self.v4.insert(v4, number),
+            None => self.v6.insert(host, number),
+        };
         self.addresses.push(host);
         number
     }

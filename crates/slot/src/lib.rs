@@ -48,8 +48,10 @@ mod hosts;
 mod open_slot;
 mod places;
 mod rows;
+mod settled;
 mod sketch;
 mod spill;
+mod started;
 mod streaming;
 mod sums;
 

@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::iter;
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -10,11 +12,13 @@ use hashbrown::hash_map::Entry;
 use peerscope_flow::{AddressBits, Flow, SlotIndex, SystemId};
 
 use crate::closed_slot::ClosedSlot;
-use crate::distinct::{Distinct, DistinctCounter, Start, Starts};
+use crate::distinct::{ByDirection, DistinctCounter, GROUPS_PER_ROW, Start, group_in};
 use crate::hosts::next_index;
 use crate::rows::{Key, Rows};
+use crate::settled::Settled;
 use crate::sketch::Sketch;
-use crate::spill::Segment;
+use crate::spill::{Segment, Spilled};
+use crate::started::Started;
 use crate::sums::{Portion, SlotSums};
 use crate::{Direction, Precision};
 
@@ -23,8 +27,8 @@ use crate::{Direction, Precision};
 pub(crate) struct OpenSlots {
     slots: Vec<(SlotIndex, OpenSlot)>,
     places: HashMap<i64, usize, RandomState>,
-    /// Slots that [`settle`](Self::settle) has not come to, the earliest on top, and where they stand.
-    unsettled: BinaryHeap<Reverse<(SlotIndex, usize)>>,
+    /// Slots that [`take_passed`](Self::take_passed) has not come to, the earliest on top, and where they stand.
+    not_passed: BinaryHeap<Reverse<(SlotIndex, usize)>>,
     /// Where the last flow went: the next one mostly goes there too, or to the slot behind it.
     latest: usize,
 }
@@ -49,24 +53,23 @@ impl OpenSlots {
         &mut self.slots[place].1
     }
 
-    /// Closes the slots from `first` to before `end`, which take no more flows of this part.
-    /// Both never go back: each slot is looked at once.
-    pub(crate) fn settle(
+    /// Takes out the slots before `end`, each once at most: flows that come yet make another one of it,
+    /// which stays.
+    pub(crate) fn take_passed(
         &mut self,
-        first: SlotIndex,
         end: SlotIndex,
-        counter: &mut DistinctCounter,
-        settled: &mut Vec<ClosedSlot>,
-    ) {
-        while let Some(&Reverse((slot, place))) = self.unsettled.peek()
-            && slot < end
-        {
-            self.unsettled.pop();
-            if first <= slot {
-                let open = std::mem::take(&mut self.slots[place].1);
-                settled.push(open.close(slot, counter));
-            }
-        }
+    ) -> impl Iterator<Item = (SlotIndex, OpenSlot)> {
+        iter::from_fn(move || {
+            let (slot, place) = self.passed(end)?;
+            Some((slot, std::mem::take(&mut self.slots[place].1)))
+        })
+    }
+
+    /// The first slot before `end` that was not looked at, and where it stands.
+    fn passed(&mut self, end: SlotIndex) -> Option<(SlotIndex, usize)> {
+        let next = self.not_passed.peek_mut()?;
+        let Reverse((slot, _)) = *next;
+        (slot < end).then(|| PeekMut::pop(next).0)
     }
 
     /// All slots that hold anything.
@@ -112,7 +115,7 @@ impl OpenSlots {
             .clone()
             .map(|((slot, _), place)| (slot.0, place))
             .collect();
-        self.unsettled = places
+        self.not_passed = places
             .map(|((slot, _), place)| Reverse((*slot, place)))
             .collect();
         self.slots = slots;
@@ -122,7 +125,7 @@ impl OpenSlots {
         *self.places.entry(slot.0).or_insert_with(|| {
             self.slots.push((slot, OpenSlot::default()));
             let place = self.slots.len() - 1;
-            self.unsettled.push(Reverse((slot, place)));
+            self.not_passed.push(Reverse((slot, place)));
             place
         })
     }
@@ -133,11 +136,7 @@ impl OpenSlots {
 pub(crate) struct OpenSlot {
     rows: Rows,
     sums: SlotSums,
-    starts: Starts,
-    v6_peers: Vec<AddressBits>,
-    v6_numbers: HashMap<AddressBits, u32, RandomState>,
-    /// Where starts lie that were written to a file.
-    pub(crate) spilled: Vec<Segment>,
+    pub(crate) started: Started,
     /// What is kept of the starts of giant groups, and how many starts it left.
     sketches: HashMap<u32, Sketch, RandomState>,
     condensed: usize,
@@ -187,11 +186,6 @@ impl View<'_> {
     }
 }
 
-/// The counts of a row, each direction a group of its own.
-type ByDirection = [Distinct; GROUPS_PER_ROW as usize];
-
-const GROUPS_PER_ROW: u32 = 2;
-
 impl OpenSlot {
     /// Counts a flow that starts and ends in this slot.
     #[inline]
@@ -211,18 +205,10 @@ impl OpenSlot {
     /// Keeps what is to be counted of a flow that starts in this slot.
     #[inline]
     fn add_start(&mut self, view: &View<'_>) {
-        let address = view.peer();
-        let (peer, peer_is_v6) = match address.to_v4_bits() {
-            Some(v4) => (v4, false),
-            None => (self.v6_number(address), true),
-        };
-        self.starts.push(Start {
-            group: view.row * GROUPS_PER_ROW + view.direction as u32,
-            peer,
-            port: view.flow.dst.port,
-            peer_is_v6,
-            peer_in_isp: view.peer_in_isp,
-        });
+        let group = view.row * GROUPS_PER_ROW + view.direction as u32;
+        let port = view.flow.dst.port;
+        self.started
+            .push(group, view.peer(), port, view.peer_in_isp);
     }
 
     /// The same slot with other numbers for its hosts.
@@ -238,21 +224,15 @@ impl OpenSlot {
     /// Adds everything another part of the trace brought into the same slot; `numbers` are the own
     /// numbers of the other part's hosts.
     pub(crate) fn merge(&mut self, other: &Self, numbers: &[u32]) {
-        let own_row = |key: &Key| self.row(key.renumbered(numbers));
-        let rows: Vec<u32> = other.sums.keys().iter().map(own_row).collect();
+        let own = |key: &Key| self.row(key.renumbered(numbers));
+        let rows: Vec<u32> = other.sums.keys().iter().map(own).collect();
         for (theirs, &row) in rows.iter().enumerate() {
             self.sums.merge(row, &other.sums, theirs);
         }
-        let own_group = |group: u32| {
-            rows[(group / GROUPS_PER_ROW) as usize] * GROUPS_PER_ROW + group % GROUPS_PER_ROW
-        };
-        let starts = other.starts.iter().map(|start| Start {
-            group: own_group(start.group),
-            ..*start
-        });
-        self.add_starts(starts, &other.v6_peers);
+        let own_row = |row: usize| rows[row];
+        self.started.merge(&other.started, own_row);
         for (&group, sketch) in &other.sketches {
-            match self.sketches.entry(own_group(group)) {
+            match self.sketches.entry(group_in(own_row, group)) {
                 Entry::Occupied(mut own) => own.get_mut().merge(sketch),
                 Entry::Vacant(own) => {
                     own.insert(sketch.clone());
@@ -263,7 +243,7 @@ impl OpenSlot {
 
     /// Turns the starts of groups that have very many into sketches.
     pub(crate) fn condense(&mut self, precision: Precision) {
-        let (starts, v6_peers) = self.take_starts();
+        let (starts, v6_peers) = self.started.take();
         let mut sketches = std::mem::take(&mut self.sketches);
         for &start in starts.iter() {
             let peer = match v6_peers.get(start.peer as usize) {
@@ -275,18 +255,17 @@ impl OpenSlot {
                 let sketch = sketch.or_insert_with(|| Sketch::new(precision));
                 sketch.add(peer, start.peer_in_isp, start.port);
             } else {
-                let number = start.peer_is_v6.then(|| self.v6_number(peer));
-                let peer = number.unwrap_or(start.peer);
-                self.starts.push(Start { peer, ..start });
+                let Start { group, port, .. } = start;
+                self.started.push(group, peer, port, start.peer_in_isp);
             }
         }
         self.sketches = sketches;
-        self.condensed = self.starts.len();
+        self.condensed = self.started.starts().len();
     }
 
     /// Whether there are so many more starts that it is worth the work to condense them.
     pub(crate) fn has_grown(&self) -> bool {
-        self.starts.len() > 2 * self.condensed + Self::GROWN
+        self.started.starts().len() > 2 * self.condensed + Self::GROWN
     }
 
     const GROWN: usize = 1 << 12;
@@ -296,42 +275,44 @@ impl OpenSlot {
         self.sums.started(group / GROUPS_PER_ROW)[(group % GROUPS_PER_ROW) as usize]
     }
 
-    /// Adds starts whose IPv6 peers are numbered by a list of their own.
-    pub(crate) fn add_starts(
+    /// Brings back the starts that were written to a file.
+    pub(crate) fn restore<E>(
         &mut self,
-        starts: impl Iterator<Item = Start>,
-        v6_peers: &[AddressBits],
-    ) {
-        let numbers = v6_peers.iter().map(|&ip| self.v6_number(ip));
-        let numbers: Vec<u32> = numbers.collect();
-        for mut start in starts {
-            if start.peer_is_v6 {
-                start.peer = numbers[start.peer as usize];
+        read: impl Fn(Segment) -> Result<Spilled, E>,
+        approximate: Option<Precision>,
+    ) -> Result<(), E> {
+        for segment in self.started.take_spilled() {
+            self.started.add_spilled(&read(segment)?);
+            if let Some(precision) = approximate
+                && self.has_grown()
+            {
+                self.condense(precision);
             }
-            self.starts.push(start);
         }
+        Ok(())
     }
-
-    /// Takes out the starts, with the IPv6 peers that they number.
-    pub(crate) fn take_starts(&mut self) -> (Starts, Vec<AddressBits>) {
-        self.v6_numbers = HashMap::default();
-        let peers = std::mem::take(&mut self.v6_peers);
-        (std::mem::take(&mut self.starts), peers)
-    }
-
-    /// Memory for starts and their IPv6 peers, in starts.
-    pub(crate) fn held(&self) -> usize {
-        self.starts.len() + Self::V6_PEER * self.v6_peers.len()
-    }
-
-    /// What an IPv6 peer takes, in starts.
-    pub(crate) const V6_PEER: usize = 5;
 
     /// Counts what is distinct; the slot takes no more flows.
     pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
         let distinct = self.count(counter);
-        let mut closed = ClosedSlot::with_capacity(slot, distinct.len());
-        for ((row, &key), distinct) in (0..).zip(self.keys()).zip(&distinct) {
+        self.packed(slot, distinct.iter())
+    }
+
+    /// Keeps what is distinct to be counted: flows of other parts may start in the slot.
+    pub(crate) fn settle(mut self, slot: SlotIndex) -> Settled {
+        let uncounted = ByDirection::default();
+        let closed = self.packed(slot, iter::repeat(&uncounted));
+        Settled::new(closed, std::mem::take(&mut self.started))
+    }
+
+    /// The rows with what is distinct in each.
+    fn packed<'d>(
+        &self,
+        slot: SlotIndex,
+        distinct: impl Iterator<Item = &'d ByDirection>,
+    ) -> ClosedSlot {
+        let mut closed = ClosedSlot::with_capacity(slot, self.keys().len());
+        for ((row, &key), distinct) in (0..).zip(self.keys()).zip(distinct) {
             let aggregate = self.sums.finish(row, distinct);
             closed.push(key, aggregate, self.sums.control(row));
         }
@@ -343,7 +324,7 @@ impl OpenSlot {
         if let Some(precision) = counter.approximate {
             self.condense(precision);
         }
-        let starts = std::mem::take(&mut self.starts);
+        let (starts, _) = self.started.take();
         let mut distinct = vec![ByDirection::default(); self.keys().len()];
         let groups = distinct.as_flattened_mut();
         counter.count(&starts, groups.len(), |group, counts| {
@@ -375,12 +356,5 @@ impl OpenSlot {
         self.rows.insert(key, row);
         self.sums.push(key);
         row
-    }
-
-    fn v6_number(&mut self, ip: AddressBits) -> u32 {
-        *self.v6_numbers.entry(ip).or_insert_with(|| {
-            self.v6_peers.push(ip);
-            next_index(self.v6_peers.len() - 1)
-        })
     }
 }

@@ -7,38 +7,54 @@ use rayon::prelude::*;
 
 use crate::closed_slot::ClosedSlot;
 use crate::hosts::next_index;
+use crate::rows::Key;
 
-/// Where an aggregate stands: the numbers of its host and of its slot, and its rows there of TCP and UDP.
+/// Where an aggregate stands: its slot, and the row there of TCP, with that of UDP behind it, or of the one
+/// of them that it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    pub(crate) host: u32,
-    pub(crate) slot: u32,
-    rows: [u32; 2],
-    /// The set of control systems seen in both.
+    /// The number of the slot; the lowest bits say which transports it has, TCP first.
+    slot: u32,
+    pub(crate) row: u32,
+    /// The set of control systems seen.
     pub(crate) control: u32,
 }
 
-/// The row of a transport without active flows.
-const NONE: u32 = u32::MAX;
-
 impl Place {
-    pub(crate) fn row(&self, transport: Transport) -> Option<u32> {
-        let row = match transport {
-            Transport::Tcp => self.rows[0],
-            Transport::Udp => self.rows[1],
-            Transport::Other(_) => NONE,
-        };
-        (row != NONE).then_some(row)
+    /// Nothing is known of it yet.
+    const NOWHERE: Self = Self {
+        slot: 0,
+        row: 0,
+        control: 0,
+    };
+
+    fn new(slot: u32, row: u32) -> Self {
+        Self {
+            slot: slot << 2,
+            row,
+            control: 0,
+        }
+    }
+
+    fn add(&mut self, key: Key, control: u32) {
+        self.slot |= 1 << key.transport_index();
+        self.control |= control;
+    }
+
+    pub(crate) const fn slot(self) -> usize {
+        (self.slot >> 2) as usize
+    }
+
+    /// The row of a transport, if it has active flows.
+    pub(crate) const fn row_of(self, transport: Transport) -> Option<u32> {
+        let (tcp, udp) = (self.slot & 1, self.slot >> 1 & 1);
+        match transport {
+            Transport::Tcp if tcp == 1 => Some(self.row),
+            Transport::Udp if udp == 1 => Some(self.row + tcp),
+            _ => None,
+        }
     }
 }
-
-/// An aggregate of which nothing is known yet.
-const NOWHERE: Place = Place {
-    host: 0,
-    slot: 0,
-    rows: [NONE; 2],
-    control: 0,
-};
 
 /// Where each aggregate of these slots stands, by host, then slot; some hosts at a time on each thread. The
 /// rows of each slot are in order of host.
@@ -55,7 +71,8 @@ pub(crate) fn places(slots: &[ClosedSlot], hosts: usize) -> Vec<Place> {
     let pieces: Vec<Piece> = pieces.map(piece).collect();
     let len: usize = pieces.iter().map(|piece| piece.len).sum();
     // On all threads: the first touch of so much memory takes longer than finding what it is to hold.
-    let nowhere = (0..len).into_par_iter().map(|_| NOWHERE);
+    let nowhere = (0..len).into_par_iter();
+    let nowhere = nowhere.map(|_| Place::NOWHERE);
     let mut places: Vec<Place> = nowhere.collect();
     let mut rest = &mut *places;
     let mut parts = Vec::new();
@@ -73,43 +90,23 @@ pub(crate) fn places(slots: &[ClosedSlot], hosts: usize) -> Vec<Place> {
 struct Piece {
     hosts: Range<usize>,
     /// By host: where its next aggregate is to stand in the piece.
-    next: Vec<Next>,
+    next: Vec<u32>,
     /// Number of aggregates.
     len: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Next {
-    place: u32,
-    /// The slot of the host's latest aggregate, counted from 1.
-    slot: u32,
-}
-
-impl Next {
-    /// Goes on to the host's aggregate in a slot, if it is not there already.
-    fn reach(&mut self, slot: u32) {
-        self.place += u32::from(self.slot != slot);
-        self.slot = slot;
-    }
 }
 
 impl Piece {
     /// Counts the aggregates of each host.
     fn count(slots: &[ClosedSlot], hosts: Range<usize>) -> Self {
-        let mut next = vec![Next::default(); hosts.len()];
-        for (slot, closed) in (1..).zip(slots) {
-            for key in &closed.keys()[rows(closed, &hosts)] {
-                next[key.host() as usize - hosts.start].reach(slot);
+        let mut next = vec![0; hosts.len()];
+        for closed in slots {
+            for (host, ..) in first_rows(closed, &hosts) {
+                next[host - hosts.start] += 1;
             }
         }
         let mut len = 0;
         for next in &mut next {
-            let own = next.place;
-            *next = Next {
-                place: len,
-                slot: 0,
-            };
-            len += own;
+            len += std::mem::replace(next, len);
         }
         let len = len as usize;
         Self { hosts, next, len }
@@ -117,24 +114,33 @@ impl Piece {
 
     /// Writes down where they stand.
     fn fill(mut self, slots: &[ClosedSlot], places: &mut [Place]) {
-        for (slot, closed) in (1..).zip(slots) {
-            for row in rows(closed, &self.hosts) {
-                let key = closed.keys()[row];
-                let row = next_index(row);
-                let next = &mut self.next[key.host() as usize - self.hosts.start];
-                next.reach(slot);
-                let place = &mut places[next.place as usize - 1];
-                (place.host, place.slot) = (key.host(), slot - 1);
-                place.rows[key.transport_index()] = row;
-                place.control |= closed.control(row);
+        for (slot, closed) in (0..).zip(slots) {
+            for (host, row, keys) in first_rows(closed, &self.hosts) {
+                let next = &mut self.next[host - self.hosts.start];
+                let place = &mut places[*next as usize];
+                *place = Place::new(slot, row);
+                for (row, &key) in (row..).zip(keys) {
+                    place.add(key, closed.control(row));
+                }
+                *next += 1;
             }
         }
     }
 }
 
-/// The rows of a range of hosts.
-fn rows(closed: &ClosedSlot, hosts: &Range<usize>) -> Range<usize> {
+/// Each of a range of hosts that has rows in a slot, the first of these, and their keys.
+fn first_rows<'c>(
+    closed: &'c ClosedSlot,
+    hosts: &Range<usize>,
+) -> impl Iterator<Item = (usize, u32, &'c [Key])> {
     let keys = closed.keys();
     let before = |end: usize| keys.partition_point(|key| (key.host() as usize) < end);
-    before(hosts.start)..before(hosts.end)
+    let rows = before(hosts.start)..before(hosts.end);
+    let mut next = next_index(rows.start);
+    let of_host = keys[rows].chunk_by(|one, other| one.host() == other.host());
+    of_host.map(move |keys| {
+        let row = next;
+        next += next_index(keys.len());
+        (keys[0].host() as usize, row, keys)
+    })
 }

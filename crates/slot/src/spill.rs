@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::mem;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,17 +11,17 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::aggregator::Totals;
-use crate::close::{PartSlots, close};
+use crate::close::close;
 use crate::distinct::Start;
-use crate::open_slot::OpenSlot;
-use crate::{Aggregation, Aggregator, FlowScope, HostSlots, Precision};
+use crate::started::Started;
+use crate::{Aggregation, Aggregator, FlowScope, HostSlots};
 
 /// A [`ParallelAggregator`](crate::ParallelAggregator) that holds no more than so much memory for
 /// the flows themselves: what it needs of them to count distinct peers and ports, 12 bytes for each
 /// monitored end of a flow. Above the limit that goes to temporary files, one a thread, and comes back
 /// slot by slot at the end. The flows may come in any order, and the result is the same bit for bit.
 ///
-/// Memory beside the limit: about 200 bytes a host, slot and transport on each thread that sees flows of it, and
+/// Memory beside the limit: as for [`Aggregator`], for each host, slot and transport on each thread that sees flows of it, and
 /// in the end, on each thread, what one slot had started: some 50 bytes a monitored end of a flow if
 /// peers are counted exactly. So slots should be no longer than memory allows; where they are, count
 /// [approximately](Aggregation::with_approximate_peers).
@@ -148,10 +147,10 @@ impl<'a> SpillingAggregator<'a> {
         }
         let totals = Totals::of(&aggregators);
         let parts = aggregators.into_iter();
-        let parts = parts.map(|part| PartSlots::open(part.hosts, part.open.into_slots()));
-        let closed = close(self.config, parts, |part, open| match &files[part] {
-            Some(file) => file.read_back(open, self.config.approximate),
-            None => Ok(()),
+        let parts = parts.map(Aggregator::into_slots);
+        let closed = close(self.config, parts, |part, segment| match &files[part] {
+            Some(file) => file.read_back(segment),
+            None => Ok(Spilled::default()),
         })?;
         Ok(HostSlots::new(closed, totals, self.config))
     }
@@ -193,7 +192,8 @@ impl<'a> SpillingPart<'a> {
 
     /// Writes what is held to the file if it is too much.
     fn bound(&mut self) -> io::Result<()> {
-        let held: usize = self.aggregator.open.iter().map(OpenSlot::held).sum();
+        let started = self.aggregator.started_mut();
+        let held: usize = started.map(|started| started.held()).sum();
         self.room = self.limit.saturating_sub(held) / MOST_A_FLOW;
         // Little room would mean to look again soon.
         if self.room > self.limit / 64 {
@@ -204,69 +204,83 @@ impl<'a> SpillingPart<'a> {
             let file = Mutex::new((self.open.0)()?);
             self.file = Some(SpillFile { file, end: 0 });
         }
-        let slots = self.aggregator.open.iter_mut();
+        let started = self.aggregator.started_mut();
         self.file
             .as_mut()
-            .map_or(Ok(()), |file| file.write_out(slots))
+            .map_or(Ok(()), |file| file.write_out(started))
     }
 }
 
-/// What a flow may add to [`OpenSlot::held`]: two ends, each with a new IPv6 peer.
-const MOST_A_FLOW: usize = 2 * (1 + OpenSlot::V6_PEER);
+/// What a flow may add to [`Started::held`]: two ends, each with a new IPv6 peer.
+const MOST_A_FLOW: usize = 2 * (1 + Started::V6_PEER);
 
 /// Flows added between two looks at the room that is left.
 const BATCH: usize = 1 << 12;
 
 impl SpillFile {
-    fn write_out<'s>(&mut self, slots: impl Iterator<Item = &'s mut OpenSlot>) -> io::Result<()> {
+    fn write_out<'s>(&mut self, slots: impl Iterator<Item = &'s mut Started>) -> io::Result<()> {
         let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.end))?;
         let mut writer = BufWriter::with_capacity(1 << 20, file);
-        for open in slots {
-            let (starts, v6_peers) = open.take_starts();
+        for started in slots {
+            let (starts, v6_peers) = started.take();
             if starts.len() == 0 {
                 continue;
             }
-            open.spilled.push(Segment {
+            let segment = Segment {
                 offset: self.end,
                 starts: starts.len(),
                 v6_peers: v6_peers.len(),
-            });
+            };
+            self.end += segment.bytes() as u64;
+            started.spill(segment);
             for start in starts.iter() {
                 writer.write_all(&encoded(start))?;
             }
             for peer in &v6_peers {
                 writer.write_all(&peer.to_bits().to_le_bytes())?;
             }
-            self.end += (starts.len() * START + v6_peers.len() * ADDRESS) as u64;
         }
         writer.flush()
     }
 
-    /// Brings the starts of a slot back.
-    fn read_back(&self, open: &mut OpenSlot, approximate: Option<Precision>) -> io::Result<()> {
-        for segment in mem::take(&mut open.spilled) {
-            let mut bytes = vec![0; segment.starts * START + segment.v6_peers * ADDRESS];
-            {
-                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(segment.offset))?;
-                file.read_exact(&mut bytes)?;
-            }
-            let (starts, v6_peers) = bytes.split_at(segment.starts * START);
-            let (v6_peers, _) = v6_peers.as_chunks::<ADDRESS>();
-            let v6_peers: Vec<AddressBits> = v6_peers
-                .iter()
-                .map(|bits| IpAddr::V6(u128::from_le_bytes(*bits).into()).into())
-                .collect();
-            let (starts, _) = starts.as_chunks::<START>();
-            open.add_starts(starts.iter().map(decoded), &v6_peers);
-            if let Some(precision) = approximate
-                && open.has_grown()
-            {
-                open.condense(precision);
-            }
-        }
-        Ok(())
+    fn read_back(&self, segment: Segment) -> io::Result<Spilled> {
+        let mut bytes = vec![0; segment.bytes()];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(segment.offset))?;
+        file.read_exact(&mut bytes)?;
+        let v6_peers = bytes.split_off(segment.starts * START);
+        Ok(Spilled {
+            starts: bytes,
+            v6_peers,
+        })
+    }
+}
+
+impl Segment {
+    const fn bytes(self) -> usize {
+        self.starts * START + self.v6_peers * ADDRESS
+    }
+}
+
+/// What lay in a file, as it was written.
+#[derive(Debug, Default)]
+pub(crate) struct Spilled {
+    starts: Vec<u8>,
+    v6_peers: Vec<u8>,
+}
+
+impl Spilled {
+    pub(crate) fn starts(&self) -> impl Iterator<Item = Start> {
+        let (starts, _) = self.starts.as_chunks::<START>();
+        starts.iter().map(decoded)
+    }
+
+    /// The IPv6 peers that the starts number.
+    pub(crate) fn v6_peers(&self) -> Vec<AddressBits> {
+        let (peers, _) = self.v6_peers.as_chunks::<ADDRESS>();
+        let peer = |bits| IpAddr::V6(u128::from_le_bytes(bits).into()).into();
+        peers.iter().copied().map(peer).collect()
     }
 }
 

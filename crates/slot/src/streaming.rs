@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::admission::Skip;
 use crate::aggregator::Totals;
-use crate::close::{PartSlots, Slots, close, whole};
+use crate::close::{PartSlots, Slots, close, in_memory};
 use crate::host_slots::Closed;
 use crate::{Aggregation, Aggregator, HostSlots, SkippedFlows};
 
@@ -82,9 +82,11 @@ const REACH: i64 = 8;
 impl<'a> StreamingAggregator<'a> {
     /// An aggregator that has seen no flows, for the threads of the current rayon pool.
     pub fn new(config: &'a Aggregation, watermark: Watermark) -> Self {
+        let mut part = Aggregator::new(config);
+        part.settles = false;
         Self {
             config,
-            parts: vec![Aggregator::new(config); rayon::current_num_threads()],
+            parts: vec![part; rayon::current_num_threads()],
             watermark,
             open_from: SlotIndex(i64::MIN),
             closed: true,
@@ -233,10 +235,12 @@ impl<'a> StreamingAggregator<'a> {
     fn close(&mut self, take: impl FnMut(&mut Aggregator<'a>) -> Slots) -> Closed {
         let taken: Vec<Slots> = self.parts.iter_mut().map(take).collect();
         let hosts = self.parts.iter().map(|part| &part.hosts);
-        let parts = hosts
-            .zip(taken)
-            .map(|(hosts, open)| PartSlots::open(hosts, open));
-        let Ok(closed) = close(self.config, parts, whole);
+        let parts = hosts.zip(taken).map(|(hosts, open)| PartSlots {
+            hosts,
+            open,
+            settled: Vec::new(),
+        });
+        let Ok(closed) = close(self.config, parts, in_memory);
         closed
     }
 
