@@ -174,7 +174,7 @@ impl<'a> Aggregator<'a> {
             let end = self.config.slot_length.slot_of(start);
             let passed = self.open.take_passed(end);
             self.settled
-                .extend(passed.map(|(slot, open)| open.settle(slot)));
+                .extend(passed.map(|(slot, open)| open.settle(slot, None)));
         }
     }
 

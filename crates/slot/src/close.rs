@@ -73,19 +73,12 @@ pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
                 Some(whole) => whole.merge(&open, &numbers[part]),
             }
         }
-        parts.extend(whole.map(|whole| {
-            let is_all = parts.iter().all(Settled::is_counted);
-            if is_all {
-                Settled::counted(whole.close(slot, counter))
-            } else {
-                whole.settle(slot)
-            }
-        }));
+        parts.extend(whole.map(|whole| whole.settle(slot, config.approximate)));
         Ok(Settled::together(parts, counter))
     };
     let slots = slots
         .into_par_iter()
-        .map_init(|| DistinctCounter::new(config.approximate), close)
+        .map_init(DistinctCounter::default, close)
         .collect::<Result<Vec<_>, E>>()?;
     let slots = slots.into_iter().flatten().collect();
     Ok(Closed { hosts, slots })

@@ -106,13 +106,14 @@ impl ClosedSlot {
     pub(crate) fn count(&mut self, started: &Started, counter: &mut DistinctCounter) {
         let groups = self.rows.len() * GROUPS_PER_ROW as usize;
         counter.count(started.starts(), groups, |group, distinct| {
-            let direction = Direction::BOTH[(group % GROUPS_PER_ROW) as usize];
-            self.set_distinct(group / GROUPS_PER_ROW, direction, distinct);
+            self.set_distinct(group, distinct);
         });
     }
 
-    fn set_distinct(&mut self, row: u32, direction: Direction, distinct: Distinct) {
-        match &mut self.rows[row as usize] {
+    /// Sets what is distinct among the flows of a group.
+    pub(crate) fn set_distinct(&mut self, group: u32, distinct: Distinct) {
+        let direction = Direction::BOTH[(group % GROUPS_PER_ROW) as usize];
+        match &mut self.rows[(group / GROUPS_PER_ROW) as usize] {
             Row::Small(small) => small.set_distinct(direction, distinct),
             Row::Large(place) => {
                 let slot = &mut self.large[*place as usize].slot;
@@ -221,7 +222,7 @@ impl Small {
         })
     }
 
-    /// These are no more than the flows started, which fit.
+    /// There are no more of anything than flows started, which fit.
     fn set_distinct(&mut self, direction: Direction, distinct: Distinct) {
         let counts = match direction {
             Direction::InOut => &mut self.inout,

@@ -4,8 +4,6 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use crate::Precision;
-
 /// What is counted of one started flow, seen from one host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
@@ -69,9 +67,7 @@ pub(crate) struct Distinct {
     pub(crate) reserved_ports: u32,
 }
 
-/// The counts of a row, each direction a group of its own.
-pub(crate) type ByDirection = [Distinct; GROUPS_PER_ROW as usize];
-
+/// Each direction of a row is a group of its own.
 pub(crate) const GROUPS_PER_ROW: u32 = 2;
 
 /// The group of the same direction where rows have other numbers.
@@ -91,8 +87,6 @@ pub(crate) const fn is_reserved(port: u16) -> bool {
 /// bitmap that is cleared by walking the group again.
 #[derive(Debug, Default)]
 pub(crate) struct DistinctCounter {
-    /// How groups with very many starts are counted, if not exactly.
-    pub(crate) approximate: Option<Precision>,
     /// Stamp (high 31 bits), family and address (low 33 bits).
     table: Vec<u64>,
     stamp: u32,
@@ -107,13 +101,6 @@ const ADDRESS_BITS: u32 = 33;
 const LAST_STAMP: u32 = (1 << (64 - ADDRESS_BITS)) - 1;
 
 impl DistinctCounter {
-    pub(crate) fn new(approximate: Option<Precision>) -> Self {
-        Self {
-            approximate,
-            ..Self::default()
-        }
-    }
-
     /// Calls `visit` with every non-empty group of `starts` and its counts.
     ///
     /// # Complexity

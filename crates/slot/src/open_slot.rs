@@ -12,7 +12,7 @@ use hashbrown::hash_map::Entry;
 use peerscope_flow::{AddressBits, Flow, SlotIndex, SystemId};
 
 use crate::closed_slot::ClosedSlot;
-use crate::distinct::{ByDirection, DistinctCounter, GROUPS_PER_ROW, Start, group_in};
+use crate::distinct::{GROUPS_PER_ROW, Start, group_in};
 use crate::hosts::next_index;
 use crate::rows::{Key, Rows};
 use crate::settled::Settled;
@@ -292,48 +292,20 @@ impl OpenSlot {
         Ok(())
     }
 
-    /// Counts what is distinct; the slot takes no more flows.
-    pub(crate) fn close(mut self, slot: SlotIndex, counter: &mut DistinctCounter) -> ClosedSlot {
-        let distinct = self.count(counter);
-        self.packed(slot, distinct.iter())
-    }
-
-    /// Keeps what is distinct to be counted: flows of other parts may start in the slot.
-    pub(crate) fn settle(mut self, slot: SlotIndex) -> Settled {
-        let uncounted = ByDirection::default();
-        let closed = self.packed(slot, iter::repeat(&uncounted));
-        Settled::new(closed, std::mem::take(&mut self.started))
-    }
-
-    /// The rows with what is distinct in each.
-    fn packed<'d>(
-        &self,
-        slot: SlotIndex,
-        distinct: impl Iterator<Item = &'d ByDirection>,
-    ) -> ClosedSlot {
-        let mut closed = ClosedSlot::with_capacity(slot, self.keys().len());
-        for ((row, &key), distinct) in (0..).zip(self.keys()).zip(distinct) {
-            let aggregate = self.sums.finish(row, distinct);
-            closed.push(key, aggregate, self.sums.control(row));
-        }
-        closed
-    }
-
-    /// What is distinct among the flows started, which are forgotten, by row.
-    fn count(&mut self, counter: &mut DistinctCounter) -> Vec<ByDirection> {
-        if let Some(precision) = counter.approximate {
+    /// The slot takes no more flows of this part, so it seems. What is distinct stays to be counted, except
+    /// approximately: no part may come behind that.
+    pub(crate) fn settle(mut self, slot: SlotIndex, approximate: Option<Precision>) -> Settled {
+        if let Some(precision) = approximate {
             self.condense(precision);
         }
-        let (starts, _) = self.started.take();
-        let mut distinct = vec![ByDirection::default(); self.keys().len()];
-        let groups = distinct.as_flattened_mut();
-        counter.count(&starts, groups.len(), |group, counts| {
-            groups[group as usize] = counts;
-        });
-        for (group, sketch) in std::mem::take(&mut self.sketches) {
-            groups[group as usize] = sketch.counts(self.started(group));
+        let mut closed = ClosedSlot::with_capacity(slot, self.keys().len());
+        for (row, &key) in (0..).zip(self.keys()) {
+            closed.push(key, self.sums.finish(row), self.sums.control(row));
         }
-        distinct
+        for (&group, sketch) in &self.sketches {
+            closed.set_distinct(group, sketch.counts(self.started(group)));
+        }
+        Settled::new(closed, self.started)
     }
 
     /// What each row is of.

@@ -17,18 +17,8 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
-    /// Of which it is not known yet whether other parts have flows that start in the slot.
     pub(crate) const fn new(closed: ClosedSlot, started: Started) -> Self {
         Self { closed, started }
-    }
-
-    /// Of which no other part has flows that start in the slot; some may be active there.
-    pub(crate) fn counted(closed: ClosedSlot) -> Self {
-        Self::new(closed, Started::default())
-    }
-
-    pub(crate) fn is_counted(&self) -> bool {
-        self.started.is_empty()
     }
 
     pub(crate) const fn slot(&self) -> SlotIndex {
@@ -67,18 +57,16 @@ impl Settled {
         mut parts: Vec<Self>,
         counter: &mut DistinctCounter,
     ) -> Option<ClosedSlot> {
-        // What is to be counted of one of them stays where it is.
-        parts.sort_by_key(Self::is_counted);
+        // Where something is to be counted of one part only, as mostly, that stays where it is.
+        parts.sort_by_key(|part| part.started.is_empty());
         let mut parts = parts.into_iter();
         let Self {
             closed: mut whole,
             mut started,
         } = parts.next()?;
-        let mut uncounted = Vec::new();
+        let mut others = Vec::new();
         for part in parts {
-            if !part.is_counted() {
-                uncounted.push((whole.keys().len(), part.started));
-            }
+            others.push((whole.keys().len(), part.started));
             whole.append(part.closed);
         }
         let order = whole.order();
@@ -86,8 +74,8 @@ impl Settled {
         if !started.is_empty() {
             let rows = rows_in(&order);
             started.renumber(|row| rows[row]);
-            for (before, more) in &uncounted {
-                started.merge(more, |row| rows[before + row]);
+            for (before, other) in &others {
+                started.merge(other, |row| rows[before + row]);
             }
             whole.count(&started, counter);
         }

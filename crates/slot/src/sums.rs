@@ -3,7 +3,6 @@
 use peerscope_flow::{Flow, Handshake, Transport};
 
 use crate::amount::{Amount, Fraction};
-use crate::distinct::Distinct;
 use crate::hosts::next_index;
 use crate::open_slot::View;
 use crate::rows::Key;
@@ -143,8 +142,8 @@ impl SlotSums {
         self.sums[row as usize].control
     }
 
-    /// The finished aggregate of a row, distinct counts by direction.
-    pub(crate) fn finish(&self, row: u32, distinct: &[Distinct; 2]) -> TransportSlot {
+    /// The aggregate of a row, but for what is distinct.
+    pub(crate) fn finish(&self, row: u32) -> TransportSlot {
         let sums = &self.sums[row as usize];
         let fractions = at(&self.fractions, sums.fractions);
         let fractions = fractions.copied().unwrap_or_default();
@@ -154,10 +153,6 @@ impl SlotSums {
             DirectionSlot {
                 started: sums.started[index],
                 unanswered: sums.unanswered[index],
-                peers: distinct[index].peers,
-                isp_peers: distinct[index].isp_peers,
-                dest_ports: distinct[index].ports,
-                reserved_ports: distinct[index].reserved_ports,
                 ..DirectionSlot::default()
             }
         };
