@@ -65,15 +65,20 @@ pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
             let settled = settled.restored(|segment| read(part, segment))?;
             parts.push(settled.renumbered(&numbers[part]));
         }
-        let mut whole: Option<OpenSlot> = None;
+        // Sketches of all parts are brought together before they are counted.
+        let mut sketched: Option<OpenSlot> = None;
         for (part, mut open) in held.open {
             open.restore(|segment| read(part, segment), config.approximate)?;
-            match &mut whole {
-                None => whole = Some(open.renumbered(&numbers[part])),
-                Some(whole) => whole.merge(&open, &numbers[part]),
+            let numbers = &numbers[part];
+            if config.approximate.is_none() {
+                parts.push(open.settle(slot, None).renumbered(numbers));
+            } else if let Some(whole) = &mut sketched {
+                whole.merge(&open, numbers);
+            } else {
+                sketched = Some(open.renumbered(numbers));
             }
         }
-        parts.extend(whole.map(|whole| whole.settle(slot, config.approximate)));
+        parts.extend(sketched.map(|whole| whole.settle(slot, config.approximate)));
         Ok(Settled::together(parts, counter))
     };
     let slots = slots
