@@ -17,7 +17,8 @@ use crate::{Aggregation, Direction, HostSlots, Precision, Share, SkippedFlows};
 /// Takes flows in batches, in any order, and holds their partial aggregates.
 ///
 /// Memory: about 200 bytes a host, slot and transport, some 60 where flows come in order of time and peers are counted
-/// exactly; and 12 bytes for each monitored end of a flow started (more for new IPv6 peers).
+/// exactly; 12 bytes for each monitored end of a flow started (more for new IPv6 peers), or the sketches of giant
+/// hosts; and some 600 bytes a slot.
 #[derive(Clone, Debug)]
 pub struct Aggregator<'a> {
     config: &'a Aggregation,
@@ -32,6 +33,9 @@ pub struct Aggregator<'a> {
     pub(crate) horizon: SlotIndex,
     pub(crate) carried: Vec<Carried>,
     settled: Vec<Settled>,
+    /// Flows that entered since slots were looked at that may settle, and the first slot of these.
+    entered: usize,
+    earliest: SlotIndex,
     /// Whether slots settle: streams close them themselves, and sketches have to grow.
     pub(crate) settles: bool,
     /// Flows that may come before giant hosts are looked for, where these are counted approximately.
@@ -138,6 +142,8 @@ impl<'a> Aggregator<'a> {
             horizon: SlotIndex(i64::MAX),
             carried: Vec::new(),
             settled: Vec::new(),
+            entered: 0,
+            earliest: SlotIndex(i64::MAX),
             settles: config.approximate.is_none(),
             until_condensed: CONDENSE,
         }
@@ -156,26 +162,22 @@ impl<'a> Aggregator<'a> {
 
     fn add_batch(&mut self, flows: &[Flow], mut scopes: Option<&mut Vec<Option<FlowScope>>>) {
         let mut views = Views::default();
-        for some in flows.chunks(SETTLE) {
-            for block in some.chunks(BLOCK) {
-                self.add_block(block, &mut views, scopes.as_deref_mut());
-            }
-            if self.settles {
-                self.settle_before(some);
+        for block in flows.chunks(BLOCK) {
+            self.add_block(block, &mut views, scopes.as_deref_mut());
+            if self.entered >= SETTLE && self.settles {
+                self.settle();
             }
         }
     }
 
-    /// Packs the slots before all of these flows. Where flows come in order of time, no more of them
+    /// Packs the slots before all of the latest flows. Where flows come in order of time, no more of them
     /// enter these; where they do not, those that come make another part of the slot, which stays open.
-    fn settle_before(&mut self, flows: &[Flow]) {
-        let starts = flows.iter().map(|flow| flow.span.start());
-        if let Some(start) = starts.min() {
-            let end = self.config.slot_length.slot_of(start);
-            let passed = self.open.take_passed(end);
-            self.settled
-                .extend(passed.map(|(slot, open)| open.settle(slot, None)));
-        }
+    #[cold]
+    fn settle(&mut self) {
+        let passed = self.open.take_passed(self.earliest);
+        self.settled
+            .extend(passed.map(|(slot, open)| open.settle(slot, None)));
+        (self.entered, self.earliest) = (0, SlotIndex(i64::MAX));
     }
 
     /// Works step by step: a step's loads from memory do not wait for each other, and a wrongly
@@ -245,9 +247,12 @@ impl<'a> Aggregator<'a> {
             let place = self.open.place(slot);
             self.open.at(place).merge(&part, &numbers);
         }
-        let settled = other.settled.into_iter();
-        self.settled
-            .extend(settled.map(|slot| slot.renumbered(&numbers)));
+        if !other.settled.is_empty() {
+            let theirs = other.settled.into_iter();
+            let theirs = theirs.map(|part| part.renumbered(&numbers));
+            let own = std::mem::take(&mut self.settled);
+            self.settled = Settled::joined(own.into_iter().chain(theirs).collect());
+        }
         self.flows += other.flows;
         self.skipped.merge(&other.skipped);
         self.slots = union(self.slots, other.slots);
@@ -266,6 +271,11 @@ impl<'a> Aggregator<'a> {
             open: self.open.into_slots(),
             settled: self.settled,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn settled_rows(&self) -> usize {
+        self.settled.iter().map(|part| part.keys().len()).sum()
     }
 
     /// What is to be counted of each slot.
@@ -300,6 +310,8 @@ impl<'a> Aggregator<'a> {
             scopes.push(is_short.then(|| FlowScope::new((first, last), zones, admitted)));
         }
         let admitted = admitted?;
+        self.entered += 1;
+        self.earliest = self.earliest.min(first);
         // Which end it is would be guessed wrongly half of the time: one end is no branch.
         let ends = match admitted.counts_for {
             [true, true] => 0..2,
@@ -388,8 +400,8 @@ pub(crate) struct Part<'f> {
 /// Flows of a block: what is kept of them between the steps stays in the first cache.
 const BLOCK: usize = 128;
 
-/// Flows between two looks for slots that are done.
-const SETTLE: usize = 1 << 11;
+/// Flows that enter between two looks for slots that are done. Tests have few.
+const SETTLE: usize = if cfg!(test) { 8 } else { 1 << 11 };
 
 /// Flows between two looks for giant hosts.
 const CONDENSE: usize = 1 << 16;

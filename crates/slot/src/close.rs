@@ -79,7 +79,7 @@ pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
             }
         }
         parts.extend(sketched.map(|whole| whole.settle(slot, config.approximate)));
-        Ok(Settled::together(parts, counter))
+        Ok(Settled::together(parts).map(|whole| whole.counted(counter)))
     };
     let slots = slots
         .into_par_iter()

@@ -123,24 +123,38 @@ impl ClosedSlot {
     }
 
     /// The same rows in this order, those of one key added up.
-    pub(crate) fn added_up(mut self, order: &[(Key, u32)]) -> Self {
-        let mut keys = Vec::with_capacity(order.len());
-        let mut rows = Vec::with_capacity(order.len());
+    pub(crate) fn added_up(&self, order: &[(Key, u32)]) -> Self {
+        let mut whole = Self::with_capacity(self.slot, order.len());
         for same in order.chunk_by(|(one, _), (other, _)| one == other) {
             let (key, first) = same[0];
-            keys.push(key);
-            rows.push(if same.len() == 1 {
-                self.rows[first as usize]
+            whole.keys.push(key);
+            let row = if same.len() == 1 {
+                whole.copied(self, first)
             } else {
                 let (mut sum, mut control) = (TransportSlot::default(), 0);
                 for &(_, row) in same {
                     sum.merge(&self.transport_slot(row));
                     control |= self.control(row);
                 }
-                self.packed(sum, control)
-            });
+                whole.packed(sum, control)
+            };
+            whole.rows.push(row);
         }
-        Self { keys, rows, ..self }
+        whole
+    }
+
+    /// A row of another one, once what stands apart of it stands where it belongs.
+    fn copied(&mut self, other: &Self, row: u32) -> Row {
+        match &other.rows[row as usize] {
+            Row::Small(small) => {
+                let mut small = *small;
+                if let Some(fractions) = other.fractions_of(&small) {
+                    small.fractions = self.add_fractions(*fractions);
+                }
+                Row::Small(small)
+            }
+            Row::Large(place) => self.add_large(other.large[*place as usize].clone()),
+        }
     }
 
     /// A row, once its amounts' fractions or all of it stand where they belong.
@@ -148,14 +162,23 @@ impl ClosedSlot {
         if let Some(mut small) = Small::new(&row, control) {
             let fractions = [row.sent, row.rcvd, row.packets].map(|amount| amount.fraction);
             if fractions != [Fraction::ZERO; 3] {
-                self.fractions.push(fractions);
-                small.fractions = next_index(self.fractions.len());
+                small.fractions = self.add_fractions(fractions);
             }
             Row::Small(small)
         } else {
-            self.large.push(Large { slot: row, control });
-            Row::Large(next_index(self.large.len() - 1))
+            self.add_large(Large { slot: row, control })
         }
+    }
+
+    /// Where they stand, counted from 1.
+    fn add_fractions(&mut self, fractions: [Fraction; 3]) -> u32 {
+        self.fractions.push(fractions);
+        next_index(self.fractions.len())
+    }
+
+    fn add_large(&mut self, large: Large) -> Row {
+        self.large.push(large);
+        Row::Large(next_index(self.large.len() - 1))
     }
 
     /// What each row is of.

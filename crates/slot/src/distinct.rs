@@ -7,9 +7,9 @@ use foldhash::fast::RandomState;
 /// What is counted of one started flow, seen from one host.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
-    /// The row of the host and transport in the slot, and the direction, as `OpenSlot` numbers them.
+    /// The row of the host and transport in the slot, twice, and the direction.
     pub(crate) group: u32,
-    /// An IPv4 address, or the number of an IPv6 address in the slot's list.
+    /// An IPv4 address, or the number of an IPv6 address in the list of its `Started`.
     pub(crate) peer: u32,
     /// The responder's port.
     pub(crate) port: u16,

@@ -108,8 +108,8 @@ impl TransportSlot {
         }
     }
 
-    /// Adds what another part of the trace has of the same host, slot and transport. What is distinct is
-    /// added up: no flow starts in more than one of the parts.
+    /// Adds what another part of the trace has of the same host, slot and transport. What is distinct is to
+    /// be counted behind that, or was in one of them: sketches stand in one part only.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.live = self.live.saturating_add(other.live);
         self.sent += other.sent;

@@ -49,6 +49,7 @@ impl Started {
 
     /// Gives the rows other numbers.
     pub(crate) fn renumber(&mut self, own_row: impl Fn(usize) -> u32) {
+        debug_assert!(self.spilled.is_empty(), "what lies in files keeps its rows");
         for start in self.starts.iter_mut() {
             start.group = group_in(&own_row, start.group);
         }
@@ -56,6 +57,10 @@ impl Started {
 
     /// Adds those of another part of the trace, whose rows have other numbers here.
     pub(crate) fn merge(&mut self, other: &Self, own_row: impl Fn(usize) -> u32) {
+        debug_assert!(
+            other.spilled.is_empty(),
+            "what lies in files keeps its rows"
+        );
         let starts = other.starts.iter().map(|start| Start {
             group: group_in(&own_row, start.group),
             ..*start
