@@ -16,7 +16,7 @@ use peerscope::Pipeline;
 use peerscope_benches::process::{cpu_seconds, peak_rss};
 use peerscope_correlate::{CorrelateConfig, Rules, correlate};
 use peerscope_findings::{Detectors, FindingsConfig, FlowLog, Scene};
-use peerscope_flow::{Family, Flow, SlotLength, Topology};
+use peerscope_flow::{Family, Flow, SlotLength, Topology, Transport};
 use peerscope_metric::{MetricSet, SampleTable};
 use peerscope_read::{ParquetFile, Policy, ReadError, ReadOptions, ReadReport, Source};
 use peerscope_slot::{Aggregation, Aggregator, ParallelAggregator, SpillingAggregator, aggregate};
@@ -45,7 +45,7 @@ struct Arguments {
     repeat: usize,
     #[arg(long, default_value = "0")]
     threads: usize,
-    /// Only `arrow`, `pages`, `flows`, `file`, `source`, `findings`, `analysis` or `memory`.
+    /// Only `arrow`, `pages`, `flows`, `file`, `source`, `findings`, `analysis`, `walk` or `memory`.
     #[arg(long)]
     only: Option<String>,
 }
@@ -105,11 +105,19 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         }
     }
     let mut input_rss = None;
-    if wants("memory") {
-        let flows: Vec<Flow> = Source::open(&arguments.input, &ReadOptions::new())?
-            .into_flows()?
-            .collect::<Result<_, _>>()?;
+    let mut flows: Vec<Flow> = Vec::new();
+    if wants("walk") || wants("memory") {
+        let reader = Source::open(&arguments.input, &ReadOptions::new())?.into_flows()?;
+        flows = reader.collect::<Result<_, _>>()?;
         input_rss = peak_rss();
+    }
+    if wants("walk") {
+        let mut seen = (0, 0);
+        let seconds = timed(arguments.repeat, || seen = walk(&flows));
+        println!("{} UDP flows, {} bytes forward", seen.0, seen.1);
+        seconds_of.insert("walk".into(), serde_json::json!(seconds));
+    }
+    if wants("memory") {
         let seconds = timed(arguments.repeat, || {
             let host_slots = aggregate(&flows, &config);
             table = Some(SampleTable::new(
@@ -171,6 +179,22 @@ fn pages(path: &Path) -> Result<usize, Error> {
         Ok(bytes)
     };
     (0..groups).into_par_iter().map(bytes_of).sum()
+}
+
+/// Reads all flows from memory on all threads, and does next to nothing with them: the number of UDP flows and the
+/// bytes forward, for which each flow's two cache lines have to be there.
+fn walk(flows: &[Flow]) -> (usize, u64) {
+    let of_chunk = |chunk: &[Flow]| {
+        let is_udp = |flow: &&Flow| flow.transport == Transport::Udp;
+        let bytes = chunk.iter().map(|flow| flow.fwd.bytes);
+        (
+            chunk.iter().filter(is_udp).count(),
+            bytes.fold(0, u64::wrapping_add),
+        )
+    };
+    // Chunks that stay in the cache.
+    let chunks = flows.par_chunks(512).map(of_chunk);
+    chunks.reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1.wrapping_add(b.1)))
 }
 
 /// Reads the file into flows on all threads: their number.
