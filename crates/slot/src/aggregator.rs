@@ -176,7 +176,7 @@ impl<'a> Aggregator<'a> {
     fn settle(&mut self) {
         let passed = self.open.take_passed(self.earliest);
         self.settled
-            .extend(passed.map(|(slot, open)| open.settle(slot, None)));
+            .extend(passed.map(|(slot, open)| open.settle(slot)));
         (self.entered, self.earliest) = (0, SlotIndex(i64::MAX));
     }
 

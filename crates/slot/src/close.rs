@@ -60,25 +60,25 @@ pub(crate) fn close<H: Borrow<Hosts> + Send, E: Send>(
     let mut slots: Vec<(SlotIndex, Held)> = by_slot.into_iter().collect();
     slots.sort_unstable_by_key(|(slot, _)| *slot);
     let close = |counter: &mut DistinctCounter, (slot, held): (SlotIndex, Held)| {
+        let Held { open, mut settled } = held;
         let mut parts = Vec::new();
-        for (part, settled) in held.settled {
+        if let Some(precision) = config.approximate {
+            // Sketches of all parts are brought together before they are counted.
+            let mut whole = OpenSlot::default();
+            for (part, mut open) in open {
+                open.restore(|segment| read(part, segment), precision)?;
+                whole.merge(&open, &numbers[part]);
+            }
+            whole.condense(precision);
+            parts.push(whole.settle(slot));
+        } else {
+            let open = open.into_iter();
+            settled.extend(open.map(|(part, open)| (part, open.settle(slot))));
+        }
+        for (part, settled) in settled {
             let settled = settled.restored(|segment| read(part, segment))?;
             parts.push(settled.renumbered(&numbers[part]));
         }
-        // Sketches of all parts are brought together before they are counted.
-        let mut sketched: Option<OpenSlot> = None;
-        for (part, mut open) in held.open {
-            open.restore(|segment| read(part, segment), config.approximate)?;
-            let numbers = &numbers[part];
-            if config.approximate.is_none() {
-                parts.push(open.settle(slot, None).renumbered(numbers));
-            } else if let Some(whole) = &mut sketched {
-                whole.merge(&open, numbers);
-            } else {
-                sketched = Some(open.renumbered(numbers));
-            }
-        }
-        parts.extend(sketched.map(|whole| whole.settle(slot, config.approximate)));
         Ok(Settled::together(parts).map(|whole| whole.counted(counter)))
     };
     let slots = slots

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::iter;
 use std::net::IpAddr;
 
@@ -60,16 +59,12 @@ impl OpenSlots {
         end: SlotIndex,
     ) -> impl Iterator<Item = (SlotIndex, OpenSlot)> {
         iter::from_fn(move || {
-            let (slot, place) = self.passed(end)?;
-            Some((slot, std::mem::take(&mut self.slots[place].1)))
+            let &Reverse((slot, place)) = self.not_passed.peek()?;
+            (slot < end).then(|| {
+                self.not_passed.pop();
+                (slot, std::mem::take(&mut self.slots[place].1))
+            })
         })
-    }
-
-    /// The first slot before `end` that was not looked at, and where it stands.
-    fn passed(&mut self, end: SlotIndex) -> Option<(SlotIndex, usize)> {
-        let next = self.not_passed.peek_mut()?;
-        let Reverse((slot, _)) = *next;
-        (slot < end).then(|| PeekMut::pop(next).0)
     }
 
     /// All slots that hold anything.
@@ -275,29 +270,24 @@ impl OpenSlot {
         self.sums.started(group / GROUPS_PER_ROW)[(group % GROUPS_PER_ROW) as usize]
     }
 
-    /// Brings back the starts that were written to a file.
+    /// Brings back the starts that were written to a file, and condenses them on the way.
     pub(crate) fn restore<E>(
         &mut self,
         read: impl Fn(Segment) -> Result<Spilled, E>,
-        approximate: Option<Precision>,
+        precision: Precision,
     ) -> Result<(), E> {
         for segment in self.started.take_spilled() {
             self.started.add_spilled(&read(segment)?);
-            if let Some(precision) = approximate
-                && self.has_grown()
-            {
+            if self.has_grown() {
                 self.condense(precision);
             }
         }
         Ok(())
     }
 
-    /// The slot takes no more flows of this part, so it seems. What is distinct stays to be counted, except
-    /// approximately: no part may come behind that.
-    pub(crate) fn settle(mut self, slot: SlotIndex, approximate: Option<Precision>) -> Settled {
-        if let Some(precision) = approximate {
-            self.condense(precision);
-        }
+    /// The slot takes no more flows of this part, so it seems. What is distinct stays to be counted, but for
+    /// what is in sketches: no part may come behind these.
+    pub(crate) fn settle(self, slot: SlotIndex) -> Settled {
         let mut closed = ClosedSlot::with_capacity(slot, self.keys().len());
         for (row, &key) in (0..).zip(self.keys()) {
             closed.push(key, self.sums.finish(row), self.sums.control(row));

@@ -21,8 +21,8 @@ use crate::{Aggregation, Aggregator, FlowScope, HostSlots};
 /// monitored end of a flow. Above the limit that goes to temporary files, one a thread, and comes back
 /// slot by slot at the end. The flows may come in any order, and the result is the same bit for bit.
 ///
-/// Memory beside the limit: as for [`Aggregator`], for each host, slot and transport on each thread that sees flows of it, and
-/// in the end, on each thread, what one slot had started: some 50 bytes a monitored end of a flow if
+/// Memory beside the limit: as for [`Aggregator`], for each host, slot and transport on each thread that
+/// sees flows of it, and in the end, on each thread, what one slot had started: some 50 bytes a monitored end of a flow if
 /// peers are counted exactly. So slots should be no longer than memory allows; where they are, count
 /// [approximately](Aggregation::with_approximate_peers).
 #[derive(Debug)]
@@ -150,7 +150,7 @@ impl<'a> SpillingAggregator<'a> {
         let parts = parts.map(Aggregator::into_slots);
         let closed = close(self.config, parts, |part, segment| match &files[part] {
             Some(file) => file.read_back(segment),
-            None => Ok(Spilled::default()),
+            None => Err(io::Error::other("what was written has no file")),
         })?;
         Ok(HostSlots::new(closed, totals, self.config))
     }
