@@ -395,7 +395,7 @@ fn hosts_with(
                 Side::High => value >= limit,
                 _ => value <= limit,
             });
-            hosts.extend(beyond.map(|&(row, _)| table.keys()[row].host));
+            hosts.extend(beyond.map(|&(row, _)| table.key(row).host));
         }
     }
     hosts

@@ -65,13 +65,8 @@ fn time(seconds: &Value) -> Timestamp {
 fn series(host: IpAddr, metric: &str) -> BTreeMap<Timestamp, f64> {
     let table = &analysis().table;
     let column = table.metric_index(metric).unwrap();
-    let rows = table
-        .keys()
-        .iter()
-        .enumerate()
-        .filter(|(_, key)| key.host == host);
-    rows.filter_map(|(row, key)| Some((table.slot_start(key), table.value(row, column)?)))
-        .collect()
+    let value = |row| Some((table.slot_start(&table.key(row)), table.value(row, column)?));
+    table.rows_of(host).filter_map(value).collect()
 }
 
 #[test]
@@ -136,7 +131,7 @@ fn the_jump_of_a_departed_host_is_found_at_its_time() {
 fn clients_of_fake_servers_connect_again_and_again() {
     let clients: BTreeSet<IpAddr> = planted("ed2k-server-fake").iter().flat_map(hosts).collect();
     let table = &analysis().table;
-    let all: BTreeSet<IpAddr> = table.keys().iter().map(|key| key.host).collect();
+    let all: BTreeSet<IpAddr> = table.keys().map(|key| key.host).collect();
     let mean = |host: IpAddr| {
         let series = series(host, "inout-avg-conn-per-IP-TCP");
         let values: Vec<f64> = series.into_values().collect();

@@ -196,26 +196,20 @@ pub struct HostChange {
 ///
 /// That of [`change_points`] for each host and metric, on the threads of the current rayon pool.
 pub fn host_changes(table: &SampleTable, config: &ChangePointConfig) -> Vec<HostChange> {
-    let keys = table.keys();
     let columns = config.metrics.iter().filter_map(|metric| {
         let column = table.metric_index(metric)?;
         Some((metric, column))
     });
     let columns: Vec<_> = columns.collect();
-    let mut first = 0;
-    let hosts = keys.chunk_by(|a, b| a.host == b.host).map(|rows| {
-        first += rows.len();
-        first - rows.len()..first
-    });
-    let hosts: Vec<_> = hosts.collect();
-    let changes = hosts.into_par_iter().flat_map_iter(|rows| {
+    let hosts: Vec<_> = table.hosts().collect();
+    let changes = hosts.into_par_iter().flat_map_iter(|(host, rows)| {
         columns.iter().flat_map(move |&(metric, column)| {
-            let values = rows
-                .clone()
-                .filter_map(|row| Some((table.slot_start(&keys[row]), table.value(row, column)?)));
-            let values: Vec<_> = values.collect();
+            let value = |row| {
+                let start = table.slot_start(&table.key(row));
+                Some((start, table.value(row, column)?))
+            };
+            let values: Vec<_> = rows.clone().filter_map(value).collect();
             let changes = change_points(&values, config).into_iter();
-            let host = keys[rows.start].host;
             changes.map(move |change| HostChange {
                 host,
                 metric: metric.clone(),

@@ -335,11 +335,11 @@ impl Interesting {
             .filter(|&&(_, value)| holds(value))
             .map(|&(row, _)| row)
             .collect();
-        let keys = system.table.keys();
+        let host_of = |row: usize| system.table.key(row).host;
         let by_host = rows
-            .chunk_by(|&a, &b| keys[a].host == keys[b].host)
+            .chunk_by(|&a, &b| host_of(a) == host_of(b))
             .map(|rows| HostCount {
-                host: keys[rows[0]].host,
+                host: host_of(rows[0]),
                 count: rows.len(),
             });
         let by_rule = regions

@@ -48,7 +48,7 @@ pub fn split_half(
     correlation: &Correlation,
     config: &CorrelateConfig,
 ) -> SplitHalf {
-    let slots = || table.keys().iter().map(|key| key.slot.0);
+    let slots = || table.keys().map(|key| key.slot.0);
     let (Some(first), Some(last)) = (slots().min(), slots().max()) else {
         return SplitHalf::default();
     };
@@ -69,7 +69,7 @@ pub fn split_half(
             .map(|(column, metric, whole)| {
                 let samples: Vec<(bool, f64)> = table
                     .column(id, column)
-                    .map(|(row, value)| (table.keys()[row].slot.0 >= middle, value))
+                    .map(|(row, value)| (table.key(row).slot.0 >= middle, value))
                     .collect();
                 let interesting = metric.outcome.interesting();
                 compare(

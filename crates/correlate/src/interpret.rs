@@ -200,7 +200,7 @@ impl Context<'_> {
     fn by_hosts(&self, rows: &[usize], fraction: f64) -> Option<Reason> {
         let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for &row in rows {
-            *counts.entry(self.table.keys()[row].host).or_default() += 1;
+            *counts.entry(self.table.key(row).host).or_default() += 1;
         }
         let all = counts.len() as f64 / self.hosts as f64;
         let counts = counts
@@ -257,7 +257,7 @@ impl Context<'_> {
     }
 
     fn part_of_time(&self, samples: &[(usize, f64)], rows: &[usize]) -> Option<Reason> {
-        let slot = |row: usize| self.table.keys()[row].slot.0;
+        let slot = |row: usize| self.table.key(row).slot.0;
         let all = || samples.iter().map(|(row, _)| slot(*row));
         let (first, last) = (all().min()?, all().max()?);
         let mut slots: Vec<i64> = rows.iter().map(|&row| slot(row)).collect();

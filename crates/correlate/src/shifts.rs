@@ -95,8 +95,8 @@ pub fn shifts_in_time(
         compare(table, config, move |column| {
             let mut numbers = Numbers::default();
             let values = table.column(id, column).map(|(row, value)| {
-                let key = &table.keys()[row];
-                let after = table.slot_start(key) >= split;
+                let key = table.key(row);
+                let after = table.slot_start(&key) >= split;
                 (value, numbers.of((key.host, false)), after)
             });
             Some((id, values.collect(), Exchange::Sides))
@@ -129,12 +129,11 @@ pub fn shifts_between(
             let mut numbers = Numbers::default();
             let own = before.column(id, column);
             let mut values: Vec<Sample> = own
-                .map(|(row, v)| (v, numbers.of((before.keys()[row].host, false)), false))
+                .map(|(row, v)| (v, numbers.of((before.key(row).host, false)), false))
                 .collect();
             let others = after.column(other, there);
-            values.extend(
-                others.map(|(row, v)| (v, numbers.of((after.keys()[row].host, true)), true)),
-            );
+            values
+                .extend(others.map(|(row, v)| (v, numbers.of((after.key(row).host, true)), true)));
             Some((id, values, Exchange::Hosts))
         })
     });

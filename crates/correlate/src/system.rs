@@ -18,18 +18,15 @@ pub(crate) struct SystemRows<'a> {
 
 impl<'a> SystemRows<'a> {
     pub(crate) fn new(table: &'a SampleTable, id: SystemId) -> Self {
-        let keys = table.keys();
-        let rows: Vec<usize> = (0..keys.len())
-            .filter(|&row| keys[row].system == id)
-            .collect();
-        let mut next = 0;
-        let runs = rows.chunk_by(|&a, &b| keys[a].host == keys[b].host);
-        let hosts = runs.map(|run| {
-            let first = next;
-            next += run.len();
-            (keys[run[0]].host, first..next)
-        });
-        let hosts = hosts.collect();
+        let mut rows = Vec::new();
+        let mut hosts = Vec::new();
+        for (host, of_host) in table.hosts() {
+            let first = rows.len();
+            rows.extend(of_host.filter(|&row| table.key(row).system == id));
+            if first < rows.len() {
+                hosts.push((host, first..rows.len()));
+            }
+        }
         Self {
             table,
             id,

@@ -112,8 +112,7 @@ fn planted_behaviour_is_found() {
     assert_eq!(interesting.explanation, "far beyond the others");
     assert!((interesting.fraction - 19.0 / 600.0).abs() < 1e-15);
     assert_eq!(interesting.regions[0].kind, RegionKind::Noise);
-    let keys = table.keys();
-    let of_seven = |row: &&usize| keys[**row].host == host(7);
+    let of_seven = |row: &&usize| table.key(**row).host == host(7);
     assert_eq!(interesting.rows.iter().filter(of_seven).count(), 10);
     assert_eq!(interesting.by_host[0].host, host(7));
     // Of 19 samples 17 are too few.

@@ -52,14 +52,12 @@ impl<'a> Scene<'a> {
             "{} peers of IPv6",
             table_v6.len()
         );
-        let keys = table.keys();
         let family = aggregation.family();
         // One by one: some have a thousand times the flows of others.
         let hosts = hosts.into_par_iter().with_max_len(1);
         let hosts = hosts.map(|(ip, flows)| {
-            let first = keys.partition_point(|key| key.host < ip);
-            let end = keys.partition_point(|key| key.host <= ip);
-            let host = Host::new(ip, system_of(table, first..end), flows, first..end);
+            let rows = table.rows_of(ip);
+            let host = Host::new(ip, system_of(table, rows.clone()), flows, rows);
             let tried = Tried::of(host.peers(), family);
             (host, tried)
         });
@@ -190,7 +188,7 @@ impl<'a> Scene<'a> {
             return Vec::new();
         };
         let value = |row| {
-            let start = self.table.slot_start(&self.table.keys()[row]);
+            let start = self.table.slot_start(&self.table.key(row));
             Some((start, self.table.value(row, column)?))
         };
         host.rows().filter_map(value).collect()
@@ -349,7 +347,7 @@ impl<'a> Scene<'a> {
             let rows = interesting.rows[first..].iter();
             for &row in rows.take_while(|&&row| row < host.rows().end) {
                 if wanted(interesting, row) {
-                    let slot: SlotIndex = self.table.keys()[row].slot;
+                    let slot: SlotIndex = self.table.key(row).slot;
                     found.push(SampleRef {
                         host: host.ip,
                         slot,
@@ -372,8 +370,8 @@ fn is_explained(interesting: &Interesting, value: f64) -> bool {
 fn system_of(table: &SampleTable, rows: std::ops::Range<usize>) -> SystemId {
     let clustered: Vec<SystemId> = table.clustered_systems().collect();
     let mut counts = vec![0_usize; table.systems().len()];
-    for key in &table.keys()[rows] {
-        counts[usize::from(key.system.0)] += 1;
+    for row in rows {
+        counts[usize::from(table.key(row).system.0)] += 1;
     }
     let ids = (0..=u8::MAX).map(SystemId).zip(counts);
     let best = ids.max_by_key(|&(id, count)| {

@@ -44,9 +44,9 @@ impl SampleTable {
     fn rows_as_csv(&self, rows: std::ops::Range<usize>) -> String {
         let mut text = String::new();
         for row in rows {
-            let key = &self.keys()[row];
+            let key = self.key(row);
             // Writing into a string cannot fail.
-            let _ = write!(text, "{},{},", key.host, self.slot_start(key));
+            let _ = write!(text, "{},{},", key.host, self.slot_start(&key));
             text.push_str(self.system_name(key.system));
             for metric in 0..self.metrics().len() {
                 text.push(',');

@@ -43,6 +43,7 @@ mod catalogue;
 mod columns;
 mod csv;
 mod evaluate;
+mod keys;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod quantity;

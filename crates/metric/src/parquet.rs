@@ -12,7 +12,7 @@ use ::parquet::file::properties::WriterProperties;
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 
-use crate::SampleTable;
+use crate::{SampleKey, SampleTable};
 
 /// Rows handed to the encoder at a time.
 const BATCH: usize = 1 << 14;
@@ -56,7 +56,7 @@ impl SampleTable {
     }
 
     fn arrays(&self, rows: Range<usize>) -> Vec<ArrayRef> {
-        let keys = &self.keys()[rows.clone()];
+        let keys: Vec<SampleKey> = rows.clone().map(|row| self.key(row)).collect();
         let hosts = keys.iter().map(|key| key.host.to_string());
         let starts = keys.iter().map(|key| self.slot_start(key).as_micros());
         let systems = keys.iter().map(|key| self.system_name(key.system));

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use ndarray::{Array2, ShapeBuilder};
 use peerscope_flow::{Family, SlotIndex, SlotLength, SystemId, Timestamp};
 use peerscope_slot::{HostSlots, Precision};
-use rayon::prelude::*;
 
 use crate::MetricSet;
 use crate::columns::Columns;
+use crate::keys::Keys;
 
 /// Every sample of a trace: one row a host and slot, one column a metric.
 ///
 /// Rows are sorted by host address (IPv4 first), then slot.
 #[derive(Clone, Debug)]
 pub struct SampleTable {
-    keys: Vec<SampleKey>,
+    keys: Keys,
     columns: Columns,
     metrics: Vec<String>,
     units: Vec<String>,
@@ -49,33 +50,17 @@ impl SampleTable {
     /// # Complexity
     ///
     /// O(samples x metrics) time and memory: 1 to 8 bytes a value, none for metrics of a transport without
-    /// active flows, and some 40 bytes a sample.
+    /// active flows, and some 15 bytes a sample.
     pub fn new(host_slots: &HostSlots, family: &Family, metrics: &MetricSet) -> Self {
-        let slot_length = host_slots.slot_length();
-        let edges = host_slots.edge_slots();
-        let is_edge = |slot| edges.is_some_and(|(first, last)| slot == first || slot == last);
-        let key_of = |row: usize| {
-            let (host, slot, system) = host_slots.key(row);
-            let edge = is_edge(slot);
-            SampleKey {
-                host,
-                slot,
-                system,
-                edge,
-            }
-        };
-        let columns = Columns::new(host_slots, metrics);
-        let rows = (0..host_slots.len()).into_par_iter();
-        let keys = rows.map(key_of).collect();
         let ids = (0..=u8::MAX).map(SystemId).take(family.systems().len());
         Self {
-            keys,
-            columns,
+            keys: Keys::new(host_slots),
+            columns: Columns::new(host_slots, metrics),
             metrics: metrics.names().collect(),
             units: metrics.units().collect(),
             systems: family.systems().to_vec(),
             clustered: ids.map(|id| family.is_clustered(id)).collect(),
-            slot_length,
+            slot_length: host_slots.slot_length(),
             approximate: host_slots.approximate(),
             withheld: BTreeMap::new(),
         }
@@ -104,12 +89,31 @@ impl SampleTable {
 
     /// Whether there is no sample at all.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.len() == 0
     }
 
     /// The samples' keys, in row order.
-    pub fn keys(&self) -> &[SampleKey] {
-        &self.keys
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = SampleKey> + DoubleEndedIterator + '_ {
+        (0..self.len()).map(|row| self.key(row))
+    }
+
+    /// Which sample a row is.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `row`.
+    pub fn key(&self, row: usize) -> SampleKey {
+        self.keys.get(row)
+    }
+
+    /// Each host with the rows of its samples, in order.
+    pub fn hosts(&self) -> impl Iterator<Item = (IpAddr, Range<usize>)> + '_ {
+        self.keys.hosts()
+    }
+
+    /// The rows of a host's samples; none of a host that has no samples. O(log samples).
+    pub fn rows_of(&self, host: IpAddr) -> Range<usize> {
+        self.keys.rows_of(host)
     }
 
     /// The metrics' names, in column order.
@@ -149,7 +153,8 @@ impl SampleTable {
 
     /// Number of samples of a system.
     pub fn count(&self, system: SystemId) -> usize {
-        self.keys.iter().filter(|key| key.system == system).count()
+        let systems = self.keys.systems().iter();
+        systems.filter(|&&other| other == system).count()
     }
 
     /// The length of a slot.
@@ -189,8 +194,8 @@ impl SampleTable {
         metric: usize,
     ) -> impl Iterator<Item = (usize, f64)> + '_ {
         assert!(metric < self.columns.len(), "no metric {metric}");
-        let keys = self.keys.iter().enumerate();
-        let of_system = keys.filter(move |(_, key)| key.system == system);
+        let systems = self.keys.systems().iter().enumerate();
+        let of_system = systems.filter(move |&(_, &other)| other == system);
         of_system.filter_map(move |(row, _)| Some((row, self.value(row, metric)?)))
     }
 

@@ -254,7 +254,7 @@ fn real(flows: &[Flow], size: usize, family: &Family, slot_length: SlotLength) -
             assert_eq!(value, table.value(row, column), "{metric}");
         }
     }
-    let rows = table.keys().iter().enumerate().map(|(row, key)| {
+    let rows = table.keys().enumerate().map(|(row, key)| {
         let values = table.metrics().iter().enumerate();
         let values = values.filter_map(|(m, name)| Some((name.clone(), table.value(row, m)?)));
         let system = table.system_name(key.system).to_owned();
@@ -485,5 +485,5 @@ fn undefined_values_are_empty_cells_and_numbers_read_back() {
         }
     }
     assert_eq!(table.len(), 2);
-    assert!(table.keys().iter().all(|key| key.edge));
+    assert!(table.keys().all(|key| key.edge));
 }

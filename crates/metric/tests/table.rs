@@ -71,7 +71,7 @@ fn each_host_has_its_own_values_and_no_others() {
     });
     let odd = table.metric_index("odd").unwrap();
     for (row, host) in (0..HOSTS).enumerate() {
-        assert_eq!(host_of(table.keys()[row].host), host);
+        assert_eq!(host_of(table.key(row).host), host);
         for (transport, metric) in sent {
             let has_some = transports(host).contains(&transport);
             let expected = has_some.then(|| f64::from(host) * 8.0 / 300.0);
@@ -107,4 +107,48 @@ fn a_withheld_metric_has_no_values_and_the_others_keep_theirs() {
     assert_eq!(table.column(SystemId(0), withheld).count(), 0);
     assert_eq!(table.withheld(withheld), Some("a reason"));
     assert_eq!(table.column(SystemId(0), other).collect::<Vec<_>>(), before);
+}
+
+/// Hosts of both address families in several slots, some of them in the first or last.
+#[test]
+fn keys_hosts_and_rows_of_hosts_tell_the_same() {
+    let ips: [IpAddr; 4] =
+        ["10.0.0.9", "10.0.0.1", "2001:db8::1", "10.0.0.5"].map(|text| text.parse().unwrap());
+    let slots_of = |host: usize| (0..6).filter(move |slot| !(slot + host).is_multiple_of(3));
+    let flow = |ip: IpAddr, slot: usize| {
+        let at = Timestamp::from_secs(300 * i64::try_from(slot).unwrap());
+        let peer = Endpoint::new([192, 0, 2, 7].into(), 4672);
+        Flow::new(Transport::Udp, Endpoint::new(ip, 4672), peer, Span::at(at))
+    };
+    let of_host = |(host, &ip)| slots_of(host).map(move |slot| flow(ip, slot));
+    let flows: Vec<Flow> = ips.iter().enumerate().flat_map(of_host).collect();
+    let monitored = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
+    let config = Aggregation::new(Family::any(), Topology::new(monitored, []));
+    let host_slots = aggregate(&flows, &config);
+    let table = SampleTable::new(&host_slots, config.family(), &MetricSet::paper());
+
+    let mut expected: Vec<(IpAddr, usize)> = Vec::new();
+    for (host, &ip) in ips.iter().enumerate() {
+        expected.extend(slots_of(host).map(|slot| (ip, slot)));
+    }
+    expected.sort_unstable();
+    let found = table.keys().map(|key| {
+        assert_eq!(key.edge, [0, 5].contains(&key.slot.0), "{key:?}");
+        (key.host, usize::try_from(key.slot.0).unwrap())
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    assert_eq!(table.hosts().count(), ips.len());
+    for (host, rows) in table.hosts() {
+        assert_eq!(table.rows_of(host), rows);
+        for (row, &(other, _)) in expected.iter().enumerate() {
+            assert_eq!(rows.contains(&row), other == host);
+        }
+    }
+    for (absent, row) in [
+        ("10.0.0.0", 0),
+        ("10.0.0.7", 8),
+        ("2001:db8::2", expected.len()),
+    ] {
+        assert_eq!(table.rows_of(absent.parse().unwrap()), row..row);
+    }
 }

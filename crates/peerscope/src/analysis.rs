@@ -195,12 +195,10 @@ impl WithheldMetric {
 impl SampleSummary {
     pub(crate) fn new(table: &SampleTable) -> Self {
         let systems = table.systems().iter().zip((0..).map(SystemId));
-        let keys = table.keys();
         Self {
             total: table.len(),
-            edge: keys.iter().filter(|key| key.edge).count(),
-            // Rows of one host are neighbours.
-            hosts: keys.chunk_by(|a, b| a.host == b.host).count(),
+            edge: table.keys().filter(|key| key.edge).count(),
+            hosts: table.hosts().count(),
             by_system: systems
                 .map(|(name, id)| (name.clone(), table.count(id)))
                 .collect(),

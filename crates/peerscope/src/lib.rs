@@ -59,9 +59,9 @@
 //! # ));
 //! for flow in feed {
 //!     let samples = SampleTable::new(&stream.push(&[flow]), config.family(), &metrics);
-//!     for (row, key) in samples.keys().iter().enumerate() {
+//!     for (row, key) in samples.keys().enumerate() {
 //!         let live = samples.metric_index("live-conn-UDP").and_then(|metric| samples.value(row, metric));
-//!         println!("{} {}: {live:?}", key.host, samples.slot_start(key));
+//!         println!("{} {}: {live:?}", key.host, samples.slot_start(&key));
 //!         count += 1;
 //!     }
 //! }

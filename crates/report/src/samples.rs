@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use peerscope_cluster::SortedValues;
-use peerscope_metric::{Metric, SampleTable};
+use peerscope_metric::{Metric, SampleKey, SampleTable};
 
 use crate::ReportError;
 
@@ -67,9 +67,9 @@ impl Samples {
             let value = |row| table.value(row, metric).unwrap_or(f64::NAN);
             (0..table.len()).map(value).collect()
         };
-        let system = |key: &peerscope_metric::SampleKey| table.system_name(key.system).to_owned();
+        let system = |key: SampleKey| table.system_name(key.system).to_owned();
         Self {
-            systems: table.keys().iter().map(system).collect(),
+            systems: table.keys().map(system).collect(),
             metrics: table.metrics().to_vec(),
             units: table.units().to_vec(),
             columns: (0..table.metrics().len()).map(column).collect(),

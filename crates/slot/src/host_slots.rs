@@ -77,10 +77,47 @@ impl HostSlots {
     ///
     /// If there are no more than `index`.
     pub fn key(&self, index: usize) -> (IpAddr, SlotIndex, SystemId) {
+        let (closed, _) = self.at(index);
+        let host = self.closed.hosts[self.host_number(index) as usize];
+        (host.into(), closed.slot, self.system(index))
+    }
+
+    /// The hosts that have aggregates, in order.
+    pub fn hosts(&self) -> impl ExactSizeIterator<Item = IpAddr> + '_ {
+        self.closed.hosts.iter().map(|&host| host.into())
+    }
+
+    /// The slots that have aggregates, in order.
+    pub fn slots(&self) -> impl ExactSizeIterator<Item = SlotIndex> + '_ {
+        self.closed.slots.iter().map(|closed| closed.slot)
+    }
+
+    /// Which of [`hosts`](Self::hosts) one aggregate is of, by its place among all.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn host_number(&self, index: usize) -> u32 {
         let (closed, place) = self.at(index);
-        let host = closed.keys()[place.row as usize].host();
-        let system = self.family.system_of(place.control);
-        (self.closed.hosts[host as usize].into(), closed.slot, system)
+        closed.keys()[place.row as usize].host()
+    }
+
+    /// Which of [`slots`](Self::slots) one aggregate is in, by its place among all.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn slot_number(&self, index: usize) -> u32 {
+        self.places[index].slot()
+    }
+
+    /// The system of one aggregate, by its place among all.
+    ///
+    /// # Panics
+    ///
+    /// If there are no more than `index`.
+    pub fn system(&self, index: usize) -> SystemId {
+        self.family.system_of(self.places[index].control)
     }
 
     /// Whether one aggregate, by its place among all, has active flows of a transport.
@@ -121,7 +158,7 @@ impl HostSlots {
     /// The slot of an aggregate, and where it stands there.
     fn at(&self, index: usize) -> (&ClosedSlot, Place) {
         let place = self.places[index];
-        (&self.closed.slots[place.slot()], place)
+        (&self.closed.slots[place.slot() as usize], place)
     }
 
     /// Number of aggregates.
@@ -246,7 +283,13 @@ mod tests {
             prop_assert_eq!(&found, &expected);
             prop_assert!(found.rows().map(|row| (row.host, row.slot)).is_sorted());
             for (place, row) in found.rows().enumerate() {
-                prop_assert_eq!(found.key(place), (row.host, row.slot, row.system));
+                let key = (row.host, row.slot, row.system);
+                prop_assert_eq!(found.key(place), key);
+                let (host, slot) = (found.host_number(place), found.slot_number(place));
+                prop_assert_eq!(
+                    (found.hosts().nth(host as usize), found.slots().nth(slot as usize)),
+                    (Some(row.host), Some(row.slot))
+                );
                 for transport in [Transport::Tcp, Transport::Udp, Transport::Other(1)] {
                     let of_row = row.active(transport);
                     prop_assert_eq!(found.transport(place, transport), of_row.cloned());

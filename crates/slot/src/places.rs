@@ -41,8 +41,8 @@ impl Place {
         self.control |= control;
     }
 
-    pub(crate) const fn slot(self) -> usize {
-        (self.slot >> 2) as usize
+    pub(crate) const fn slot(self) -> u32 {
+        self.slot >> 2
     }
 
     /// The row of a transport, if it has active flows.
