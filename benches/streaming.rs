@@ -1,8 +1,10 @@
-//! Flows that need not fit into memory to host slots: as a stream in order, and in any order with
+//! Flows that need not fit into memory to host slots: as a stream in order, and in any order or from a file with
 //! what does not fit written to files; beside the same flows as one batch. Times, counts and peak memory.
 //!
 //! `cargo run --release -p peerscope-benches --example streaming -- stream --flows 100000000`
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
@@ -10,7 +12,10 @@ use peerscope_benches::Trace;
 use peerscope_benches::process::{cpu_seconds, peak_rss};
 use peerscope_flow::{Family, Flow, Watermark};
 use peerscope_metric::{MetricSet, SampleTable};
-use peerscope_slot::{Aggregation, HostSlots, SpillingAggregator, StreamingAggregator, aggregate};
+use peerscope_read::{ParquetFile, ParquetOptions, ParquetWriter};
+use peerscope_slot::{
+    Aggregation, HostSlots, SpillingAggregator, SpillingPart, StreamingAggregator, aggregate,
+};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,6 +32,9 @@ struct Arguments {
     /// Memory for the flows themselves, MiB, where these are spilled.
     #[arg(long, default_value = "512")]
     memory: usize,
+    /// Canonical Parquet, of `write` and `file`.
+    #[arg(long, default_value = "flows.parquet")]
+    file: PathBuf,
     /// Flows made at a time.
     #[arg(long, default_value = "1048576")]
     batch: usize,
@@ -40,6 +48,10 @@ enum Way {
     Stream,
     /// In no order at all, spilled.
     Spill,
+    /// Writes the flows to a file, in order.
+    Write,
+    /// From that file, spilled.
+    File,
 }
 
 fn main() -> Result<(), Error> {
@@ -78,12 +90,24 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
                 rest
             })
         }
-        Way::Spill => {
+        Way::Write => return write(trace.iter(), &arguments.file),
+        Way::Spill | Way::File => {
             let memory = arguments.memory << 20;
             let mut spilling = SpillingAggregator::new(&config, memory, tempfile::tempfile);
-            each_batch(trace.scattered(), arguments.batch, |flows| {
-                watch.time(|| spilling.add(flows));
-            });
+            if let Way::File = arguments.way {
+                let parts = spilling.parts_mut();
+                let report = watch.time(|| {
+                    let file = ParquetFile::open(&arguments.file)?;
+                    Ok::<_, Error>(file.share_out(parts, SpillingPart::add))
+                })?;
+                if let Some(error) = report.ended_by {
+                    return Err(error.into());
+                }
+            } else {
+                each_batch(trace.scattered(), arguments.batch, |flows| {
+                    watch.time(|| spilling.add(flows));
+                });
+            }
             println!("{} MiB spilled", spilling.spilled() >> 20);
             watch.time(|| {
                 let all = spilling.finish()?;
@@ -103,6 +127,15 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         per_flow(watch.cpu),
         peak_rss().unwrap_or(0) >> 20,
     );
+    Ok(())
+}
+
+fn write(trace: impl Iterator<Item = Flow>, path: &Path) -> Result<(), Error> {
+    let mut writer = ParquetWriter::new(File::create(path)?, &ParquetOptions::default())?;
+    for flow in trace {
+        writer.write(&flow)?;
+    }
+    writer.finish()?;
     Ok(())
 }
 
