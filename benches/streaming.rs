@@ -32,12 +32,18 @@ struct Arguments {
     /// Memory for the flows themselves, MiB, where these are spilled.
     #[arg(long, default_value = "512")]
     memory: usize,
-    /// Canonical Parquet, of `write` and `file`.
-    #[arg(long, default_value = "flows.parquet")]
-    file: PathBuf,
+    /// Canonical Parquet, that `write` writes and `file` reads.
+    #[arg(long)]
+    file: Option<PathBuf>,
     /// Flows made at a time.
     #[arg(long, default_value = "1048576")]
     batch: usize,
+}
+
+impl Arguments {
+    fn file(&self) -> Result<&Path, Error> {
+        Ok(self.file.as_deref().ok_or("--file is missing")?)
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -90,19 +96,13 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
                 rest
             })
         }
-        Way::Write => return write(trace.iter(), &arguments.file),
+        Way::Write => return write(trace.iter(), arguments.file()?),
         Way::Spill | Way::File => {
             let memory = arguments.memory << 20;
             let mut spilling = SpillingAggregator::new(&config, memory, tempfile::tempfile);
             if let Way::File = arguments.way {
-                let parts = spilling.parts_mut();
-                let report = watch.time(|| {
-                    let file = ParquetFile::open(&arguments.file)?;
-                    Ok::<_, Error>(file.share_out(parts, SpillingPart::add))
-                })?;
-                if let Some(error) = report.ended_by {
-                    return Err(error.into());
-                }
+                let file = arguments.file()?;
+                watch.time(|| read(file, spilling.parts_mut()))?;
             } else {
                 each_batch(trace.scattered(), arguments.batch, |flows| {
                     watch.time(|| spilling.add(flows));
@@ -127,6 +127,15 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         per_flow(watch.cpu),
         peak_rss().unwrap_or(0) >> 20,
     );
+    Ok(())
+}
+
+/// All flows of a file, on all threads.
+fn read(path: &Path, parts: &mut [SpillingPart<'_>]) -> Result<(), Error> {
+    let report = ParquetFile::open(path)?.share_out(parts, SpillingPart::add);
+    if report.flows != report.records || report.ended_by.is_some() {
+        return Err(format!("not all could be read: {report:?}").into());
+    }
     Ok(())
 }
 

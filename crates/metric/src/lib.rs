@@ -31,6 +31,10 @@
 //! assert_eq!(value("inout-1024-dest-ports-UDP"), Some(1.0));
 //! assert_eq!(value("unanswered-UDP"), Some(1.0));
 //! assert_eq!(value("live-conn-TCP"), None);
+//!
+//! let key = samples.key(0);
+//! assert_eq!(samples.slot_start(&key), Timestamp::from_secs(0));
+//! assert_eq!(samples.hosts().collect::<Vec<_>>(), [(key.host, 0..1)]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
